@@ -1,0 +1,39 @@
+package harness
+
+import (
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// Event is one moment of a trial, in the order in which they happen. The terminal prints them as the story and the
+// journal in the report directory keeps them, so that nothing seen is lost when a trial dies.
+type Event struct {
+	Time time.Time `json:"time"`
+	Kind EventKind `json:"kind"`
+	// Text is the phase that begins or ends ("build the lab", "fix xfrm-policy-for-services"), the progress line, or
+	// the note.
+	Text     string             `json:"text,omitempty"`
+	Took     time.Duration      `json:"took,omitempty"`     // of Ended, nanoseconds
+	Err      string             `json:"err,omitempty"`      // of Ended, when the phase could not be carried out
+	Probed   *verdict.Probed    `json:"probed,omitempty"`   // of Probed
+	OK       bool               `json:"ok,omitempty"`       // of Probed and Judged: as wanted
+	Findings []evidence.Finding `json:"findings,omitempty"` // of Found
+	// Judged carries the name of what is judged in Text.
+	Judged *verdict.Judgement `json:"judged,omitempty"`
+}
+
+// EventKind says which fields of an Event are set.
+type EventKind string
+
+// The kinds of events.
+const (
+	Began    EventKind = "began"    // a phase begins
+	Progress EventKind = "progress" // a line about what a long phase is doing
+	Note     EventKind = "note"     // a line that the person must see: why this runtime, what is not verified
+	Probed   EventKind = "probed"   // a probe was made
+	Found    EventKind = "found"    // evidence was taken around a probe
+	Judged   EventKind = "judged"   // a verdict fell
+	Ended    EventKind = "ended"    // the phase ended
+)

@@ -1,0 +1,2 @@
+// Package harness runs the experiment.
+package harness

@@ -1,0 +1,114 @@
+// Package verdict judges a trial: from what was wanted and what was seen to a Verdict for the fault and for each fix.
+//
+// In: observations, findings, and the scenario that says what they should be. Out: verdicts, each with a line that says
+// why. It is pure and the only judge: nothing else in the harness decides whether a result is good.
+package verdict
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/probe"
+	"github.com/faultline-lab/faultline/harness/scenario"
+)
+
+// Verdict is the judgement on a fault, a fix or an inert fix.
+type Verdict string
+
+// The verdicts on a fault.
+const (
+	Reproduced    Verdict = "Reproduced"    // every control holds, the symptom is there, and so is all of the evidence
+	NotReproduced Verdict = "NotReproduced" // every control holds, the symptom is not there
+	WrongReason   Verdict = "WrongReason"   // the symptom is there, some of the evidence is not
+)
+
+// The verdicts on a fix.
+const (
+	Fixed      Verdict = "Fixed"      // symptom and evidence gone, every control holds, and undoing it brings the fault back
+	NotFixed   Verdict = "NotFixed"   // the symptom or its evidence is still there, or the fault did not return with the undo
+	SideEffect Verdict = "SideEffect" // the symptom is gone, and a control broke
+)
+
+// The verdicts on an inert fix, which can also be WrongReason: the symptom stays, its evidence does not.
+const (
+	Inert  Verdict = "Inert"  // symptom and evidence stay as they were
+	Helped Verdict = "Helped" // the symptom changed or went: the fix is not inert
+)
+
+// The verdicts on anything.
+const (
+	Unsupported Verdict = "Unsupported" // this machine or kernel cannot carry it
+	BrokenLab   Verdict = "BrokenLab"   // the lab could not be built, died, or a control did not hold before anything was changed
+	NotTried    Verdict = "NotTried"    // nothing was tried, because the fault was not reproduced or a filter left it out
+)
+
+// Probed is a probe that was made, with what was wanted of it.
+type Probed struct {
+	Probe   scenario.Probe
+	Wanted  scenario.Expectation // usually Probe.Expectation; Fault.Mended for the fault's probe under a fix
+	Sources []netip.Addr         // the addresses that Wanted.Source stands for
+	Seen    probe.Observation
+}
+
+// FaultSeen is one showing of the fault.
+type FaultSeen struct {
+	Controls []Probed           // empty where the fault is shown again after an undo
+	Probe    Probed             // Wanted is the symptom
+	Evidence []evidence.Finding // one for each of the fault's evidence, in its order
+}
+
+// FixSeen is what was seen while a fix, documented or inert, was in place.
+type FixSeen struct {
+	Controls []Probed           // empty for an inert fix
+	Probe    Probed             // Wanted is what must be seen once the fault is gone
+	Symptom  Probed             // the same observation, Wanted being the symptom
+	Evidence []evidence.Finding // one for each of the fault's evidence; OK means that it still holds
+	Own      []evidence.Finding // one for each of the fix's own evidence
+	Undone   *FaultSeen         // the fault shown again after the undo; nil where there is no undo
+}
+
+// Judgement is a verdict with its reason.
+type Judgement struct {
+	Verdict  Verdict
+	Expected bool   // whether this is what the scenario documents
+	Why      string // one line for a person
+}
+
+// Tried is a fix with what was seen and the judgement on it.
+type Tried struct {
+	Fix       scenario.Fix
+	Seen      *FixSeen // nil where it was not tried, is unsupported or broke the lab
+	Judgement Judgement
+	Took      time.Duration
+}
+
+// Trial is everything that a trial saw, judged. It is what reports are made of.
+type Trial struct {
+	Scenario  scenario.Scenario
+	Started   time.Time
+	Place     Place
+	KubeProxy KubeProxy  // of the base lab
+	Fault     *FaultSeen // nil where the lab did not come up
+	Judgement Judgement  // on the fault
+	Fixes     []Tried
+	Inert     []Tried
+	Phases    []Phase
+	Took      time.Duration
+}
+
+// Place is where a trial ran.
+type Place struct {
+	Runtime, Kernel, Accelerator, Detail string
+}
+
+// KubeProxy is the kube-proxy of a trial's base lab; empty where the topology runs none.
+type KubeProxy struct {
+	Version, Mode string
+}
+
+// Phase is a part of a trial with the time it took: "boot and build", "controls", "fault", "fix xfrm-policy", ...
+type Phase struct {
+	Name string
+	Took time.Duration
+}
