@@ -9,7 +9,8 @@ import (
 // makes the same change, with nodes as named network namespaces. The set of steps is sealed.
 type Step interface {
 	fmt.Stringer
-	step()
+	// step is the commands that make the change, one per element; a comment stands for what no command can do.
+	step() []string
 }
 
 // End is one end of a link, or any interface of a node.
@@ -112,7 +113,8 @@ type (
 	// SetUp sets an interface up.
 	SetUp struct{ End }
 
-	// AddAddress gives an interface an address. IPv6 addresses skip duplicate address detection.
+	// AddAddress gives an interface an address. An IPv4 address of a prefix up to 30 bits has the broadcast address of
+	// its subnet; IPv6 addresses skip duplicate address detection.
 	AddAddress struct {
 		End
 		Address netip.Prefix
@@ -121,7 +123,8 @@ type (
 
 // The steps that set up a node's forwarding.
 type (
-	// SetSysctl writes a sysctl, Name in dotted form.
+	// SetSysctl writes a sysctl, Name in the dotted form of sysctl(8): a dot inside an interface's name is written as a
+	// slash, net.ipv4.conf.eth0/100.proxy_arp.
 	SetSysctl struct{ Node, Name, Value string }
 
 	// AddRoute adds a route. A zero To with bits 0 is the default route of its family.
