@@ -1,0 +1,189 @@
+package yamlfile
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Set puts values at paths, as if the file had them there, before the Doc is decoded into into (a pointer to the same
+// struct; it is not written to). A path is the way through the file, "kubeProxy.mode"; an item of a list goes by its
+// "name" (or "node"), or by its number from 0: "nodes.cloud.kubeProxy.mode", "links.0.mtu". The rest of a path below a
+// map is the map's key: "nodes.cloud.sysctls.net.ipv4.ip_forward". Values for lists and mappings are YAML.
+//
+// Mistakes in paths and values are errors of the Doc whose File is "set PATH=VALUE".
+func (d *Doc) Set(settings map[string]string, into any) {
+	if d.root == nil {
+		return
+	}
+	for _, path := range slices.Sorted(maps.Keys(settings)) {
+		s := setting{doc: d, value: settings[path], at: Position{File: "set " + path + "=" + settings[path]}}
+		if n := s.put(path, reflect.TypeOf(into).Elem(), d.root); n != nil {
+			d.root = n
+		}
+	}
+}
+
+type setting struct {
+	doc   *Doc
+	value string
+	at    Position
+}
+
+func (s *setting) errorf(hint, format string, args ...any) *node {
+	s.doc.add(s.at, hint, format, args...)
+	return nil
+}
+
+// put returns n with the value put at path below it, or nil after an error. n is nil where the file has nothing yet; t
+// is the Go type that n will be decoded into.
+func (s *setting) put(path string, t reflect.Type, n *node) *node {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if path == "" {
+		return s.parse(t)
+	}
+	switch {
+	case single(t):
+		return s.errorf("", "%q lies below a single value", path)
+	case t.Kind() == reflect.Struct:
+		return s.putField(path, t, n)
+	case t.Kind() == reflect.Map:
+		return s.putKey(path, "", t.Elem(), n)
+	case t.Kind() == reflect.Slice:
+		return s.putItem(path, t.Elem(), n)
+	}
+	return s.errorf("", "%q lies below a single value", path)
+}
+
+func (s *setting) putField(path string, t reflect.Type, n *node) *node {
+	name, rest, _ := strings.Cut(path, ".")
+	known := fieldsOf(t)
+	i := slices.IndexFunc(known, func(k structField) bool { return k.name == name })
+	if i < 0 {
+		return s.errorf(Suggest(name, names(known)), "unknown setting %q", name)
+	}
+	return s.putKey(name, rest, known[i].typ, n)
+}
+
+// putKey puts the value at path below n's field key.
+func (s *setting) putKey(key, path string, t reflect.Type, n *node) *node {
+	if n == nil || n.kind == null {
+		n = &node{kind: mapping, pos: s.at}
+	}
+	if n.kind != mapping {
+		return s.errorf("", "%q is %s in the file, not a mapping", key, n.kind)
+	}
+	f := n.field(key)
+	if f == nil {
+		value := s.put(path, t, nil)
+		if value == nil {
+			return nil
+		}
+		n.fields = append(n.fields, &field{key: key, pos: s.at, value: value})
+		return n
+	}
+	value := s.put(path, t, f.value)
+	if value == nil {
+		return nil
+	}
+	if path == "" {
+		f.pos = s.at
+	}
+	f.value = value
+	return n
+}
+
+func (s *setting) putItem(path string, t reflect.Type, n *node) *node {
+	if n == nil || n.kind != sequence {
+		return s.errorf("", "there is no list with %q", path)
+	}
+	found, after := -1, ""
+	var known []string
+	for i, item := range n.items {
+		for _, name := range []string{item.name(), strconv.Itoa(i)} {
+			rest, ok := strings.CutPrefix(path, name)
+			if name == "" || !ok || rest != "" && rest[0] != '.' {
+				continue
+			}
+			// Names may have dots: of "eth0" and "eth0.178" the longer one is meant.
+			if rest = strings.TrimPrefix(rest, "."); found < 0 || len(rest) < len(after) {
+				found, after = i, rest
+			}
+		}
+		if name := item.name(); name != "" {
+			known = append(known, name)
+		}
+	}
+	if found < 0 {
+		word, _, _ := strings.Cut(path, ".")
+		return s.errorf(Suggest(word, known), "no %q in this list of %d", word, len(n.items))
+	}
+	value := s.put(after, t, n.items[found])
+	if value == nil {
+		return nil
+	}
+	n.items[found] = value
+	return n
+}
+
+// name is what an item of a list goes by.
+func (n *node) name() string {
+	if n.kind == scalar {
+		return n.text
+	}
+	for _, key := range []string{"name", "node"} {
+		if f := n.field(key); f != nil && f.value.kind == scalar {
+			return f.value.text
+		}
+	}
+	return ""
+}
+
+// parse makes a node of the setting's value.
+func (s *setting) parse(t reflect.Type) *node {
+	short := reflect.PointerTo(t).Implements(reflect.TypeFor[Shorthand]()) && !strings.HasPrefix(s.value, "{")
+	if single(t) || short {
+		return &node{kind: scalar, pos: s.at, text: s.value}
+	}
+	inner := Parse(s.at.File, []byte(s.value))
+	for _, e := range inner.errs {
+		s.doc.add(s.at, e.Hint, "%s", e.Msg)
+	}
+	if len(inner.errs) > 0 || inner.root == nil {
+		return nil
+	}
+	inner.root.move(s.at)
+	return inner.root
+}
+
+// move gives n and everything below it the position at.
+func (n *node) move(at Position) {
+	n.pos = at
+	for _, item := range n.items {
+		item.move(at)
+	}
+	for _, f := range n.fields {
+		f.pos = at
+		f.value.move(at)
+	}
+}
+
+// single says whether values of t are written as a single value.
+func single(t reflect.Type) bool {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Slice, reflect.Map:
+		return false
+	case reflect.Pointer:
+		panic(fmt.Sprintf("yamlfile: pointer to pointer in %s", t))
+	}
+	return true
+}
