@@ -43,6 +43,13 @@ const (
 	NotTried    Verdict = "NotTried"    // nothing was tried, because the fault was not reproduced or a filter left it out
 )
 
+// Verdicts lists every Verdict, for schemas.
+func Verdicts() []Verdict {
+	return []Verdict{
+		Reproduced, NotReproduced, WrongReason, Fixed, NotFixed, SideEffect, Inert, Helped, Unsupported, BrokenLab, NotTried,
+	}
+}
+
 // Probed is a probe that was made, with what was wanted of it.
 type Probed struct {
 	Probe   scenario.Probe

@@ -1,0 +1,190 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/scenario"
+)
+
+// JudgeFault judges the first showing of the fault on a lab. A control that does not hold, or none at all, makes the
+// lab a broken one: nothing that it shows means anything.
+func JudgeFault(seen FaultSeen) Judgement {
+	if len(seen.Controls) == 0 {
+		return Judgement{BrokenLab, false, "no control was probed"}
+	}
+	return JudgeAgain(seen)
+}
+
+// JudgeAgain judges a further showing of the fault, which may do without controls: on the lab from which a fix starts,
+// or after an undo.
+func JudgeAgain(seen FaultSeen) Judgement {
+	if name, why, ok := hold(seen.Controls); !ok {
+		return Judgement{BrokenLab, false, fmt.Sprintf("control %q does not hold: %s", name, why)}
+	}
+	if seen.Probe.Seen.Outcome == "" {
+		return Judgement{BrokenLab, false, "the fault's probe was not made"}
+	}
+	met, why := seen.Probe.Met()
+	if !met {
+		return Judgement{NotReproduced, false, "the symptom is not there: " + why}
+	}
+	if len(seen.Evidence) == 0 {
+		return Judgement{WrongReason, false, "the symptom is there, no evidence was taken: " + why}
+	}
+	if missing := failing(seen.Evidence); len(missing) > 0 {
+		return Judgement{WrongReason, false, "the symptom is there, its evidence is not: " + reasons(missing)}
+	}
+	return Judgement{Reproduced, true, why + ", with the evidence: " + reasons(seen.Evidence)}
+}
+
+// JudgeFix judges a documented fix of s by what was seen while it was in place.
+func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
+	if why := incomplete(s, f, seen); why != "" {
+		return Judgement{BrokenLab, false, why}
+	}
+	if len(seen.Controls) != len(s.Controls) {
+		return Judgement{BrokenLab, false, fmt.Sprintf("%d of %d controls were probed", len(seen.Controls), len(s.Controls))}
+	}
+	// Another probe may well show what is a symptom only of the fault's probe.
+	if there, saw := seen.Symptom.Met(); there && f.Probe == nil {
+		return Judgement{NotFixed, false, "the symptom is still there: " + saw}
+	}
+	mended, why := seen.Probe.Met()
+	if !mended {
+		return Judgement{NotFixed, false, "not what a mended path shows: " + why}
+	}
+	if name, why, ok := hold(seen.Controls); !ok {
+		return Judgement{SideEffect, false, fmt.Sprintf("the symptom is gone, but control %q broke: %s", name, why)}
+	}
+	if still := remains(f, seen.Evidence); still != "" {
+		return Judgement{NotFixed, false, still}
+	}
+	if missing := failing(seen.Own); len(missing) > 0 {
+		return Judgement{NotFixed, false, "the symptom is gone, the fix's own evidence is not there: " + reasons(missing)}
+	}
+	return undone(f, seen, why)
+}
+
+// undone ends the judgement of a fix that mended everything: where it can be taken back, the fault must come back.
+func undone(f scenario.Fix, seen FixSeen, why string) Judgement {
+	if seen.Undone == nil {
+		if len(f.Undo) > 0 {
+			return Judgement{NotFixed, false, "the undo was not tried, so something else may have mended it"}
+		}
+		return Judgement{Fixed, true, why}
+	}
+	if again := JudgeAgain(*seen.Undone); again.Verdict != Reproduced {
+		return Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: " + again.Why}
+	}
+	return Judgement{Fixed, true, why + "; undone, the fault is back"}
+}
+
+// JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place.
+func JudgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
+	if why := incomplete(s, f, seen); why != "" {
+		return Judgement{BrokenLab, false, why}
+	}
+	there, why := seen.Symptom.Met()
+	if !there {
+		return Judgement{Helped, false, "the symptom is not as it was: " + why}
+	}
+	if missing := failing(seen.Evidence); len(missing) > 0 {
+		return Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: " + reasons(missing)}
+	}
+	if missing := failing(seen.Own); len(missing) > 0 {
+		return Judgement{WrongReason, false, "the symptom is as it was, but the inert fix's own evidence is not there: " + reasons(missing)}
+	}
+	if seen.Undone != nil {
+		if again := JudgeAgain(*seen.Undone); again.Verdict != Reproduced {
+			return Judgement{BrokenLab, false, "the fault went with the undo of an inert fix: " + again.Why}
+		}
+	}
+	return Judgement{Inert, true, why + ", with all of the evidence"}
+}
+
+// incomplete names what was not done of what a judgement rests on, or was done for something else, so that a check
+// which did not run never passes.
+func incomplete(s scenario.Scenario, f scenario.Fix, seen FixSeen) string {
+	wanted := s.Fault.Mended
+	if f.Probe != nil {
+		wanted = f.Probe.Expectation
+	}
+	switch {
+	case seen.Probe.Seen.Outcome == "":
+		return "the probe was not made"
+	case seen.Probe.Wanted != wanted:
+		return fmt.Sprintf("the probe was to be judged by %q, not by %q", wanted, seen.Probe.Wanted)
+	case f.Probe == nil && seen.Symptom.Seen != seen.Probe.Seen:
+		return "symptom and mended path are not of the same probe"
+	case f.Probe == nil && seen.Symptom.Wanted != s.Fault.Probe.Expectation:
+		return fmt.Sprintf("the symptom is %q, not %q", s.Fault.Probe.Expectation, seen.Symptom.Wanted)
+	case len(s.Fault.Evidence) == 0:
+		return "the fault has no evidence to look for"
+	}
+	if why := notTaken("the fault's", s.Fault.Evidence, seen.Evidence); why != "" {
+		return why
+	}
+	return notTaken("the fix's own", f.Evidence, seen.Own)
+}
+
+// notTaken compares the evidence that was wanted with what was looked at.
+func notTaken(whose string, wanted []evidence.Spec, found []evidence.Finding) string {
+	if len(found) != len(wanted) {
+		return fmt.Sprintf("%d of %d pieces of %s evidence were taken", len(found), len(wanted), whose)
+	}
+	for i, w := range wanted {
+		if found[i].Spec.Name != w.Name {
+			return fmt.Sprintf("evidence %q was taken where %q is wanted", found[i].Spec.Name, w.Name)
+		}
+	}
+	return ""
+}
+
+// remains says which evidence of the fault is not as a fix should leave it, or nothing.
+func remains(f scenario.Fix, found []evidence.Finding) string {
+	for _, e := range found {
+		leaves := slices.Contains(f.Leaves, e.Spec.Name)
+		if e.OK && !leaves {
+			return "the symptom is gone, its evidence is still there: " + reason(e)
+		}
+		if !e.OK && leaves {
+			return "the symptom is gone, but so is evidence that this fix leaves in place: " + reason(e)
+		}
+	}
+	return ""
+}
+
+// hold returns the first control that does not hold, and why.
+func hold(controls []Probed) (name, why string, ok bool) {
+	for _, c := range controls {
+		if ok, why := c.Met(); !ok {
+			return c.Probe.Name, why, false
+		}
+	}
+	return "", "", true
+}
+
+func failing(found []evidence.Finding) []evidence.Finding {
+	var list []evidence.Finding
+	for _, f := range found {
+		if !f.OK {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+func reasons(found []evidence.Finding) string {
+	list := make([]string, len(found))
+	for i, f := range found {
+		list[i] = reason(f)
+	}
+	return strings.Join(list, "; ")
+}
+
+func reason(f evidence.Finding) string {
+	return oneLine(f.Spec.Name + ": " + f.Why)
+}

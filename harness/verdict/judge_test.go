@@ -1,0 +1,255 @@
+package verdict
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/probe"
+	"github.com/faultline-lab/faultline/harness/scenario"
+)
+
+// The invented experiment: a client times out on a Service; drops and missing-nat are what the kernel shows.
+var (
+	symptom = scenario.Expectation{Want: probe.Timeout}
+	mended  = scenario.Expectation{Want: probe.Delivered, Peer: "edge-pod"}
+	viaPod  = scenario.Expectation{Want: probe.Delivered, Peer: "edge-pod", Source: "cloud-pod"}
+
+	drops      = evidence.Spec{Name: "drops"}
+	missingNAT = evidence.Spec{Name: "missing-nat"}
+	ruleHit    = evidence.Spec{Name: "rule-hit"}
+
+	invented = scenario.Scenario{
+		Controls: []scenario.Probe{{Name: "by pod IP", Expectation: mended}, {Name: "from a pod", Expectation: mended}},
+		Fault: scenario.Fault{
+			Probe:    scenario.Probe{Name: "by Service", Expectation: symptom},
+			Mended:   mended,
+			Evidence: []evidence.Spec{drops, missingNAT},
+		},
+	}
+
+	delivered = probe.Observation{Outcome: probe.Delivered, Peer: "edge-pod", Source: netip.MustParseAddrPort("10.0.0.2:4242")}
+	lost      = probe.Observation{Outcome: probe.Timeout, Detail: "dial: i/o timeout"}
+	refused   = probe.Observation{Outcome: probe.Refused}
+)
+
+func probed(p scenario.Probe, wanted scenario.Expectation, seen probe.Observation) Probed {
+	return Probed{Probe: p, Wanted: wanted, Seen: seen}
+}
+
+func controls() []Probed {
+	var list []Probed
+	for _, c := range invented.Controls {
+		list = append(list, probed(c, c.Expectation, delivered))
+	}
+	return list
+}
+
+func found(s evidence.Spec, ok bool) evidence.Finding {
+	if ok {
+		return evidence.Finding{Spec: s, OK: true, Why: "there"}
+	}
+	return evidence.Finding{Spec: s, Why: "not there"}
+}
+
+func faultSeen() FaultSeen {
+	return FaultSeen{
+		Controls: controls(),
+		Probe:    probed(invented.Fault.Probe, symptom, lost),
+		Evidence: []evidence.Finding{found(drops, true), found(missingNAT, true)},
+	}
+}
+
+func TestJudgeFault(t *testing.T) {
+	rows := []struct {
+		name string
+		lie  func(*FaultSeen) // flips one fact
+		want Judgement
+	}{
+		{"everything as documented", func(*FaultSeen) {},
+			Judgement{Reproduced, true, "timeout (dial: i/o timeout), with the evidence: drops: there; missing-nat: there"}},
+		{"a control does not hold", func(f *FaultSeen) { f.Controls[1].Seen = lost },
+			Judgement{BrokenLab, false, `control "from a pod" does not hold: wanted delivered by edge-pod; saw timeout (dial: i/o timeout)`}},
+		{"a control is answered by another backend", func(f *FaultSeen) { f.Controls[0].Seen.Peer = "wan" },
+			Judgement{BrokenLab, false, `control "by pod IP" does not hold: wanted delivered by edge-pod; saw delivered by wan from 10.0.0.2`}},
+		{"a control was not made", func(f *FaultSeen) { f.Controls[0].Seen = probe.Observation{} },
+			Judgement{BrokenLab, false, `control "by pod IP" does not hold: no probe was made`}},
+		{"no control", func(f *FaultSeen) { f.Controls = nil },
+			Judgement{BrokenLab, false, "no control was probed"}},
+		{"the probe was not made", func(f *FaultSeen) { f.Probe.Seen = probe.Observation{} },
+			Judgement{BrokenLab, false, "the fault's probe was not made"}},
+		{"the path works", func(f *FaultSeen) { f.Probe.Seen = delivered },
+			Judgement{NotReproduced, false, "the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
+		{"another failure than documented", func(f *FaultSeen) { f.Probe.Seen = refused },
+			Judgement{NotReproduced, false, "the symptom is not there: wanted timeout; saw refused"}},
+		{"one piece of evidence missing", func(f *FaultSeen) { f.Evidence[1] = found(missingNAT, false) },
+			Judgement{WrongReason, false, "the symptom is there, its evidence is not: missing-nat: not there"}},
+		{"all evidence missing", func(f *FaultSeen) { f.Evidence = []evidence.Finding{found(drops, false), found(missingNAT, false)} },
+			Judgement{WrongReason, false, "the symptom is there, its evidence is not: drops: not there; missing-nat: not there"}},
+		{"no evidence taken", func(f *FaultSeen) { f.Evidence = nil },
+			Judgement{WrongReason, false, "the symptom is there, no evidence was taken: timeout (dial: i/o timeout)"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			seen := faultSeen()
+			row.lie(&seen)
+			if got := JudgeFault(seen); got != row.want {
+				t.Errorf("got  %+v\nwant %+v", got, row.want)
+			}
+		})
+	}
+}
+
+func TestJudgeAgain(t *testing.T) {
+	seen := faultSeen()
+	seen.Controls = nil
+	if got := JudgeAgain(seen); got.Verdict != Reproduced {
+		t.Errorf("without controls: %+v", got)
+	}
+	seen.Probe.Seen = delivered
+	if got := JudgeAgain(seen); got.Verdict != NotReproduced {
+		t.Errorf("delivered: %+v", got)
+	}
+}
+
+// fixSeen is what a fix that works shows: mended, evidence gone, controls as they were, the fault back after the undo.
+func fixSeen(f scenario.Fix) FixSeen {
+	seen := FixSeen{
+		Controls: controls(),
+		Probe:    probed(invented.Fault.Probe, mended, delivered),
+		Symptom:  probed(invented.Fault.Probe, symptom, delivered),
+		Evidence: []evidence.Finding{found(drops, false), found(missingNAT, false)},
+	}
+	if f.Probe != nil {
+		seen.Probe = Probed{Probe: *f.Probe, Wanted: f.Probe.Expectation, Seen: delivered, Sources: []netip.Addr{delivered.Source.Addr()}}
+		seen.Symptom = Probed{}
+	}
+	for _, e := range f.Evidence {
+		seen.Own = append(seen.Own, found(e, true))
+	}
+	if f.Undo != nil {
+		again := faultSeen()
+		again.Controls = nil
+		seen.Undone = &again
+	}
+	return seen
+}
+
+func TestJudgeFix(t *testing.T) {
+	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
+	set := scenario.Fix{Name: "set", Set: map[string]string{"kubeProxy.mode": "iptables"}, Evidence: []evidence.Spec{ruleHit}}
+	run := scenario.Fix{Name: "run", Run: act, Undo: act}
+	leaves := scenario.Fix{Name: "leaves", Run: act, Leaves: []string{"missing-nat"}}
+	changed := scenario.Fix{Name: "changed", Probe: &scenario.Probe{Name: "by pod network", Expectation: viaPod}}
+
+	rows := []struct {
+		name string
+		fix  scenario.Fix
+		lie  func(*FixSeen)
+		want Judgement
+	}{
+		{"a setting that mends", set, func(*FixSeen) {},
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2"}},
+		{"a command that mends", run, func(*FixSeen) {},
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2; undone, the fault is back"}},
+		{"the symptom stays", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = lost, lost },
+			Judgement{NotFixed, false, "the symptom is still there: timeout (dial: i/o timeout)"}},
+		{"merely another failure", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = refused, refused },
+			Judgement{NotFixed, false, "not what a mended path shows: wanted delivered by edge-pod; saw refused"}},
+		{"answered by another backend", set, func(f *FixSeen) { f.Probe.Seen.Peer, f.Symptom.Seen.Peer = "wan", "wan" },
+			Judgement{NotFixed, false, "not what a mended path shows: wanted delivered by edge-pod; saw delivered by wan from 10.0.0.2"}},
+		{"evidence stays", set, func(f *FixSeen) { f.Evidence[0] = found(drops, true) },
+			Judgement{NotFixed, false, "the symptom is gone, its evidence is still there: drops: there"}},
+		{"evidence was not taken", set, func(f *FixSeen) { f.Evidence = nil },
+			Judgement{BrokenLab, false, "0 of 2 pieces of the fault's evidence were taken"}},
+		{"other evidence was taken", set, func(f *FixSeen) { f.Evidence[0] = found(ruleHit, false) },
+			Judgement{BrokenLab, false, `evidence "rule-hit" was taken where "drops" is wanted`}},
+		{"own evidence is not there", set, func(f *FixSeen) { f.Own[0] = found(ruleHit, false) },
+			Judgement{NotFixed, false, "the symptom is gone, the fix's own evidence is not there: rule-hit: not there"}},
+		{"own evidence was not taken", set, func(f *FixSeen) { f.Own = nil },
+			Judgement{BrokenLab, false, "0 of 1 pieces of the fix's own evidence were taken"}},
+		{"a control broke", set, func(f *FixSeen) { f.Controls[1].Seen = refused },
+			Judgement{SideEffect, false, `the symptom is gone, but control "from a pod" broke: wanted delivered by edge-pod; saw refused`}},
+		{"a control was left out", set, func(f *FixSeen) { f.Controls = f.Controls[:1] },
+			Judgement{BrokenLab, false, "1 of 2 controls were probed"}},
+		{"no probe", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = probe.Observation{}, probe.Observation{} },
+			Judgement{BrokenLab, false, "the probe was not made"}},
+		{"two different probes", set, func(f *FixSeen) { f.Symptom.Seen = refused },
+			Judgement{BrokenLab, false, "symptom and mended path are not of the same probe"}},
+		{"judged by the symptom", set, func(f *FixSeen) { f.Probe.Wanted = symptom },
+			Judgement{BrokenLab, false, `the probe was to be judged by "delivered by edge-pod", not by "timeout"`}},
+		{"another symptom", set, func(f *FixSeen) { f.Symptom.Wanted = mended },
+			Judgement{BrokenLab, false, `the symptom is "timeout", not "delivered by edge-pod"`}},
+		{"the fault does not come back", run, func(f *FixSeen) { f.Undone.Probe.Seen = delivered },
+			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
+		{"the fault comes back without its evidence", run, func(f *FixSeen) { f.Undone.Evidence[0] = found(drops, false) },
+			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is there, its evidence is not: drops: not there"}},
+		{"the undo was not tried", run, func(f *FixSeen) { f.Undone = nil },
+			Judgement{NotFixed, false, "the undo was not tried, so something else may have mended it"}},
+		{"evidence that is left stays", leaves, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, true) },
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2"}},
+		{"evidence that is left went", leaves, func(*FixSeen) {},
+			Judgement{NotFixed, false, "the symptom is gone, but so is evidence that this fix leaves in place: missing-nat: not there"}},
+		{"another way to ask", changed, func(*FixSeen) {},
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2"}},
+		{"another way to ask, from an address that is not the client's", changed, func(f *FixSeen) { f.Probe.Seen.Source = netip.MustParseAddrPort("192.0.2.1:1") },
+			Judgement{NotFixed, false, "not what a mended path shows: wanted delivered by edge-pod from cloud-pod (10.0.0.2); saw delivered by edge-pod from 192.0.2.1"}},
+		{"another way to ask, and the evidence stays", changed, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, true) },
+			Judgement{NotFixed, false, "the symptom is gone, its evidence is still there: missing-nat: there"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			seen := fixSeen(row.fix)
+			row.lie(&seen)
+			if got := JudgeFix(invented, row.fix, seen); got != row.want {
+				t.Errorf("got  %+v\nwant %+v", got, row.want)
+			}
+		})
+	}
+	t.Run("a fault without evidence", func(t *testing.T) {
+		s := invented
+		s.Fault.Evidence = nil
+		seen := fixSeen(set)
+		seen.Evidence = nil
+		if got, want := JudgeFix(s, set, seen), (Judgement{BrokenLab, false, "the fault has no evidence to look for"}); got != want {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	})
+}
+
+func TestJudgeInert(t *testing.T) {
+	fix := scenario.Fix{Name: "look-alike", Run: []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}, Evidence: []evidence.Spec{ruleHit}}
+	rows := []struct {
+		name string
+		lie  func(*FixSeen)
+		want Judgement
+	}{
+		{"the fault shows in full", func(*FixSeen) {},
+			Judgement{Inert, true, "timeout (dial: i/o timeout), with all of the evidence"}},
+		{"it mends", func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = delivered, delivered },
+			Judgement{Helped, false, "the symptom is not as it was: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
+		{"it makes another failure", func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = refused, refused },
+			Judgement{Helped, false, "the symptom is not as it was: wanted timeout; saw refused"}},
+		{"the evidence goes", func(f *FixSeen) { f.Evidence[0] = found(drops, false) },
+			Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: drops: not there"}},
+		{"it is not in place", func(f *FixSeen) { f.Own[0] = found(ruleHit, false) },
+			Judgement{WrongReason, false, "the symptom is as it was, but the inert fix's own evidence is not there: rule-hit: not there"}},
+		{"no probe", func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = probe.Observation{}, probe.Observation{} },
+			Judgement{BrokenLab, false, "the probe was not made"}},
+		{"evidence not taken", func(f *FixSeen) { f.Evidence = f.Evidence[:1] },
+			Judgement{BrokenLab, false, "1 of 2 pieces of the fault's evidence were taken"}},
+		{"its undo mends", func(f *FixSeen) { again := faultSeen(); again.Probe.Seen = delivered; f.Undone = &again },
+			Judgement{BrokenLab, false, "the fault went with the undo of an inert fix: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			seen := fixSeen(fix)
+			seen.Probe.Seen, seen.Symptom.Seen = lost, lost
+			seen.Evidence = []evidence.Finding{found(drops, true), found(missingNAT, true)}
+			row.lie(&seen)
+			if got := JudgeInert(invented, fix, seen); got != row.want {
+				t.Errorf("got  %+v\nwant %+v", got, row.want)
+			}
+		})
+	}
+}
