@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+NAME    ?=
+RUNTIME ?= auto
+KERNEL  ?=
+REPORT  ?=
+ARGS    ?=
+export NAME RUNTIME KERNEL REPORT ARGS
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
+	@scripts/scenario.sh
+
+test: build ## Run all that this machine can prove: unit tests, then every suite
+	@scripts/test.sh
+
+unit: ## Run the unit tests alone, with the race detector
+	@scripts/unit.sh
+
+e2e: build ## Run the Ginkgo suites alone
+	@scripts/e2e.sh
+
+lint: ## Run the linters
+	@scripts/lint.sh
+
+fuzz: ## Run each fuzz target for a minute
+	@scripts/fuzz.sh
+
+bench: build ## Measure labs up and down, the guest's boot and a whole scenario, side by side
+	@scripts/bench.sh
+
+golden: ## Write the golden files anew, to be read before they are committed
+	@scripts/golden.sh
+
+deps: ## Install the tools that labs need (root), or print the command that does
+	@scripts/deps.sh
+
+build: ## Build bin/faultline
+	@scripts/build.sh
+
+clean: ## Remove bin/ and build/; caches stay
+	@rm -rf bin build
+
+.PHONY: help scenario test unit e2e lint fuzz bench golden deps build clean

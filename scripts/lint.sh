@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs the linters: Go (golangci-lint, pinned in scripts/tools), shell and YAML.
+set -o errexit -o nounset -o pipefail
+cd "$(dirname "$0")/.."
+
+PATH="$PATH:/usr/sbin:/sbin" scripts/need.sh shellcheck:shellcheck yamllint:yamllint
+echo "lint: Go (the linter itself is built first, once: a few minutes)"
+go tool -modfile=scripts/tools/go.mod golangci-lint run ./...
+echo "lint: shell"
+shellcheck scripts/*.sh .ci/run
+echo "lint: YAML"
+yamllint --strict .
+echo "lint: modules"
+go mod tidy -diff

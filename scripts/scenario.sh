@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs one scenario. From the environment: NAME, RUNTIME, KERNEL, REPORT, ARGS (see the Makefile).
+set -o errexit -o nounset -o pipefail
+cd "$(dirname "$0")/.."
+
+if [ -z "${NAME:-}" ]; then
+	echo "which scenario? make scenario NAME=..., with one of:" >&2
+	bin/faultline list >&2
+	exit 2
+fi
+scripts/deps.sh
+
+args=(run "$NAME" --runtime "${RUNTIME:-auto}")
+if [ -n "${KERNEL:-}" ]; then args+=(--kernel "$KERNEL"); fi
+if [ -n "${REPORT:-}" ]; then args+=(--report "$REPORT"); fi
+# shellcheck disable=SC2206 # ARGS is a list of words by intent
+args+=(${ARGS:-})
+# make prints its own error line and exits 2 whatever the code was; the code itself is in the last line.
+bin/faultline "${args[@]}" || { code=$?; echo "exit code $code" >&2; exit "$code"; }
