@@ -37,10 +37,10 @@ func opt[T comparable](args []string, name string, value T) []string {
 	return append(args, name, fmt.Sprint(value))
 }
 
-// flag adds the bare word if it is on.
-func flag(args []string, word string, on bool) []string {
+// word adds the bare word if it is on.
+func word(args []string, w string, on bool) []string {
 	if on {
-		return append(args, word)
+		return append(args, w)
 	}
 	return args
 }
@@ -53,8 +53,8 @@ func (s AddNode) step() []string {
 }
 
 func (s AddVeth) step() []string {
-	args := []string{"ip", "link", "add", s.A.Interface, "netns", s.A.Node}
-	args = opt(args, "mtu", s.MTU)
+	// Asked in A's namespace: up to Linux 6.14 a name that the caller's own namespace has is refused for another's too.
+	args := opt(inNode("ip", s.A.Node, "link", "add", "name", s.A.Interface), "mtu", s.MTU)
 	args = append(args, "type", "veth", "peer", "name", s.B.Interface, "netns", s.B.Node)
 	return one(opt(args, "mtu", s.MTU))
 }
@@ -71,12 +71,23 @@ func (s AddVLAN) step() []string {
 	return one(inNode("ip", s.Node, "link", "add", "link", s.Parent, "name", s.Interface, "type", "vlan", "id", strconv.Itoa(s.ID)))
 }
 
+// passing is the name of a macvlan on its way to another node. Up to Linux 6.14 it is made beside its parent first,
+// where its own name may be taken: host and pod both call theirs eth0.
+const passing = "passing"
+
 func (s AddMacvlan) step() []string {
-	args := inNode("ip", s.Parent.Node, "link", "add", "link", s.Parent.Interface, "name", s.Interface)
+	name := s.Interface
 	if s.Parent.Node != s.Node {
-		args = append(args, "netns", s.Node)
+		name = passing
 	}
-	return one(append(args, "type", "macvlan", "mode", s.Mode))
+	args := inNode("ip", s.Parent.Node, "link", "add", "link", s.Parent.Interface, "name", name)
+	if s.Parent.Node == s.Node {
+		return one(append(args, "type", "macvlan", "mode", s.Mode))
+	}
+	return []string{
+		Shell(append(args, "netns", s.Node, "type", "macvlan", "mode", s.Mode)...),
+		Shell(inNode("ip", s.Node, "link", "set", "dev", passing, "name", s.Interface)...),
+	}
 }
 
 func (s AddDummy) step() []string {
@@ -119,14 +130,14 @@ func (s SetHairpin) step() []string {
 
 func (s AddBridgeVLAN) step() []string {
 	args := inNode("bridge", s.Node, "vlan", "add", "dev", s.Interface, "vid", strconv.Itoa(s.VID))
-	args = flag(args, "pvid", s.PVID)
-	args = flag(args, "untagged", s.Untagged)
-	return one(flag(args, "self", s.Self))
+	args = word(args, "pvid", s.PVID)
+	args = word(args, "untagged", s.Untagged)
+	return one(word(args, "self", s.Self))
 }
 
 func (s DelBridgeVLAN) step() []string {
 	args := inNode("bridge", s.Node, "vlan", "del", "dev", s.Interface, "vid", strconv.Itoa(s.VID))
-	return one(flag(args, "self", s.Self))
+	return one(word(args, "self", s.Self))
 }
 
 func (s SetUp) step() []string {
@@ -150,9 +161,9 @@ func (s SetSysctl) step() []string {
 
 func (s AddRoute) step() []string {
 	args := inNode("ip", s.Node)
-	args = flag(args, "-6", s.To.Addr().Is6())
+	args = word(args, "-6", s.To.Addr().Is6())
 	args = append(args, "route", "add")
-	args = flag(args, s.Type, s.Type != "")
+	args = word(args, s.Type, s.Type != "")
 	to := s.To.String()
 	if s.To.Bits() == 0 {
 		to = "default"
@@ -169,12 +180,12 @@ func (s AddRoute) step() []string {
 	args = opt(args, "src", s.Src)
 	args = opt(args, "table", s.Table)
 	args = opt(args, "metric", s.Metric)
-	return one(flag(args, "onlink", s.OnLink))
+	return one(word(args, "onlink", s.OnLink))
 }
 
 func (s AddRule) step() []string {
 	args := inNode("ip", s.Node)
-	args = flag(args, "-6", s.IPv6)
+	args = word(args, "-6", s.IPv6)
 	args = append(args, "rule", "add", "priority", strconv.Itoa(s.Priority), "from", orAll(s.From))
 	args = opt(args, "to", s.To)
 	args = opt(args, "iif", s.IIF)

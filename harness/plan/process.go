@@ -64,7 +64,7 @@ func joinAddrs(addrs []netip.Addr) string {
 }
 
 func (s StartKubeProxy) step() []string {
-	args := exec(s.Node, "kube-proxy-"+s.Version, "--master=http://"+APIAddress, "--hostname-override="+s.Node, "--proxy-mode="+s.Mode)
+	args := exec(s.Node, "kube-proxy-"+s.Version, "--master=http://"+APIAddress, "--hostname-override="+strings.ToLower(s.Node), "--proxy-mode="+s.Mode)
 	if s.ClusterCIDR != "" {
 		args = append(args, "--cluster-cidr="+s.ClusterCIDR)
 	}

@@ -15,39 +15,45 @@ type Step interface {
 
 // End is one end of a link, or any interface of a node.
 type End struct {
-	Node      string
-	Interface string
+	Node      string `json:"node"`
+	Interface string `json:"interface"`
 }
+
+// name is how the topology file and messages write e.
+func (e End) name() string { return e.Node + ":" + e.Interface }
 
 // The steps that make nodes and interfaces.
 type (
 	// AddNode makes a namespace and sets its lo up.
-	AddNode struct{ Node string }
+	AddNode struct {
+		Node string `json:"node"`
+	}
 
 	// AddVeth makes a veth pair with both ends in place. MTU 0 keeps the kernel's default.
 	AddVeth struct {
-		A, B End
-		MTU  int
+		A   End `json:"a"`
+		B   End `json:"b"`
+		MTU int `json:"mtu,omitzero"`
 	}
 
 	// AddBridge makes a bridge, with forward delay 0 and without STP.
 	AddBridge struct {
 		End
-		VLANFiltering bool
+		VLANFiltering bool `json:"vlanFiltering,omitzero"`
 	}
 
 	// AddVLAN makes an 802.1Q sub-interface of Parent.
 	AddVLAN struct {
 		End
-		Parent string
-		ID     int
+		Parent string `json:"parent"`
+		ID     int    `json:"id"`
 	}
 
 	// AddMacvlan makes a macvlan of Parent, which may be on another node.
 	AddMacvlan struct {
 		End
-		Parent End
-		Mode   string // bridge, private, vepa, passthru
+		Parent End    `json:"parent"`
+		Mode   string `json:"mode"` // bridge, private, vepa, passthru
 	}
 
 	// AddDummy makes a dummy interface.
@@ -56,16 +62,18 @@ type (
 	// AddVXLAN makes a VXLAN tunnel end. Zero Local, Remote and an empty Parent are left out.
 	AddVXLAN struct {
 		End
-		ID            int
-		Local, Remote netip.Addr
-		Port          int
-		Parent        string
+		ID     int        `json:"id"`
+		Local  netip.Addr `json:"local,omitzero"`
+		Remote netip.Addr `json:"remote,omitzero"`
+		Port   int        `json:"port,omitzero"`
+		Parent string     `json:"parent,omitzero"`
 	}
 
 	// AddIPIP makes an IPv4-in-IPv4 tunnel end. A zero Remote means any.
 	AddIPIP struct {
 		End
-		Local, Remote netip.Addr
+		Local  netip.Addr `json:"local,omitzero"`
+		Remote netip.Addr `json:"remote,omitzero"`
 	}
 )
 
@@ -74,40 +82,41 @@ type (
 	// SetMTU sets an interface's MTU in bytes.
 	SetMTU struct {
 		End
-		MTU int
+		MTU int `json:"mtu"`
 	}
 
 	// SetMAC sets an interface's MAC address.
 	SetMAC struct {
 		End
-		MAC string
+		MAC string `json:"mac"`
 	}
 
 	// SetMaster makes an interface a port of a bridge of the same node.
 	SetMaster struct {
 		End
-		Master string
+		Master string `json:"master"`
 	}
 
 	// SetHairpin lets a bridge port send a frame back out by itself.
 	SetHairpin struct {
 		End
-		On bool
+		On bool `json:"on,omitzero"`
 	}
 
 	// AddBridgeVLAN adds a VLAN to a bridge port, or to the bridge itself with Self.
 	AddBridgeVLAN struct {
 		End
-		VID            int
-		PVID, Untagged bool
-		Self           bool
+		VID      int  `json:"vid"`
+		PVID     bool `json:"pvid,omitzero"`
+		Untagged bool `json:"untagged,omitzero"`
+		Self     bool `json:"self,omitzero"`
 	}
 
 	// DelBridgeVLAN takes a VLAN off a bridge port, or the bridge itself with Self.
 	DelBridgeVLAN struct {
 		End
-		VID  int
-		Self bool
+		VID  int  `json:"vid"`
+		Self bool `json:"self,omitzero"`
 	}
 
 	// SetUp sets an interface up.
@@ -117,7 +126,7 @@ type (
 	// its subnet; IPv6 addresses skip duplicate address detection.
 	AddAddress struct {
 		End
-		Address netip.Prefix
+		Address netip.Prefix `json:"address"`
 	}
 )
 
@@ -125,64 +134,74 @@ type (
 type (
 	// SetSysctl writes a sysctl, Name in the dotted form of sysctl(8): a dot inside an interface's name is written as a
 	// slash, net.ipv4.conf.eth0/100.proxy_arp.
-	SetSysctl struct{ Node, Name, Value string }
+	SetSysctl struct {
+		Node  string `json:"node"`
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
 
 	// AddRoute adds a route. A zero To with bits 0 is the default route of its family.
 	AddRoute struct {
-		Node   string
-		To     netip.Prefix
-		Via    netip.Addr
-		Dev    string
-		Src    netip.Addr
-		Type   string // empty: unicast
-		Table  int    // 0: main
-		Metric int
-		OnLink bool
+		Node   string       `json:"node"`
+		To     netip.Prefix `json:"to"`
+		Via    netip.Addr   `json:"via,omitzero"`
+		Dev    string       `json:"dev,omitzero"`
+		Src    netip.Addr   `json:"src,omitzero"`
+		Type   string       `json:"type,omitzero"`  // empty: unicast
+		Table  int          `json:"table,omitzero"` // 0: main
+		Metric int          `json:"metric,omitzero"`
+		OnLink bool         `json:"onlink,omitzero"`
 	}
 
 	// AddRule adds a routing policy rule. Mask 0 with a Mark means all bits.
 	AddRule struct {
-		Node       string
-		Priority   int
-		From, To   netip.Prefix
-		IIF, OIF   string
-		Mark, Mask uint32
-		Table      int
-		IPv6       bool
+		Node     string       `json:"node"`
+		Priority int          `json:"priority"`
+		From     netip.Prefix `json:"from,omitzero"`
+		To       netip.Prefix `json:"to,omitzero"`
+		IIF      string       `json:"iif,omitzero"`
+		OIF      string       `json:"oif,omitzero"`
+		Mark     uint32       `json:"mark,omitzero"`
+		Mask     uint32       `json:"mask,omitzero"`
+		Table    int          `json:"table"`
+		IPv6     bool         `json:"ipv6,omitzero"`
 	}
 
 	// AddNeighbour adds a permanent neighbour entry, or a proxy entry.
 	AddNeighbour struct {
 		End
-		Address netip.Addr
-		MAC     string
-		Proxy   bool
+		Address netip.Addr `json:"address"`
+		MAC     string     `json:"mac,omitzero"`
+		Proxy   bool       `json:"proxy,omitzero"`
 	}
 
 	// AddXfrmState adds a tunnel-mode ESP state with AES-GCM (rfc4106(gcm(aes)), 128 bit ICV).
 	AddXfrmState struct {
-		Node     string
-		Src, Dst netip.Addr
-		SPI      uint32
-		ReqID    int
-		Key      string // hexadecimal: key and salt, 20 bytes
-		UDPEncap bool   // ESP in UDP, ports 4500
+		Node     string     `json:"node"`
+		Src      netip.Addr `json:"src"`
+		Dst      netip.Addr `json:"dst"`
+		SPI      uint32     `json:"spi"`
+		ReqID    int        `json:"reqid"`
+		Key      string     `json:"key"`               // hexadecimal: key and salt, 20 bytes
+		UDPEncap bool       `json:"udpEncap,omitzero"` // ESP in UDP, ports 4500
 	}
 
 	// AddXfrmPolicy adds a policy whose template is a tunnel-mode ESP state.
 	AddXfrmPolicy struct {
-		Node             string
-		Dir              string // in, out, fwd
-		Src, Dst         netip.Prefix
-		TmplSrc, TmplDst netip.Addr
-		ReqID            int
+		Node    string       `json:"node"`
+		Dir     string       `json:"dir"` // in, out, fwd
+		Src     netip.Prefix `json:"src"`
+		Dst     netip.Prefix `json:"dst"`
+		TmplSrc netip.Addr   `json:"tmplSrc"`
+		TmplDst netip.Addr   `json:"tmplDst"`
+		ReqID   int          `json:"reqid"`
 	}
 
 	// LoadRuleset gives Text to a rule tool, as people do: nft -f -, iptables-restore --noflush.
 	LoadRuleset struct {
-		Node string
-		Tool string // nft, iptables-nft, iptables-legacy, ip6tables-nft, ip6tables-legacy
-		Text string
+		Node string `json:"node"`
+		Tool string `json:"tool"` // nft, iptables-nft, iptables-legacy, ip6tables-nft, ip6tables-legacy
+		Text string `json:"text"`
 	}
 )
 
@@ -191,68 +210,71 @@ type (
 	// Serve starts an echo server that answers with Node's name and the source address it sees, and waits until it
 	// listens.
 	Serve struct {
-		Node     string
-		TCP, UDP []uint16
+		Node string   `json:"node"`
+		TCP  []uint16 `json:"tcp,omitzero"`
+		UDP  []uint16 `json:"udp,omitzero"`
 	}
 
 	// StartProcess starts Cmd and waits for a line of its output that has Ready in it, if Ready is not empty.
 	StartProcess struct {
-		Node  string
-		Name  string
-		Cmd   []string
-		Ready string
+		Node  string   `json:"node"`
+		Name  string   `json:"name"`
+		Cmd   []string `json:"cmd"`
+		Ready string   `json:"ready,omitzero"`
 	}
 
 	// ServeAPI makes the cluster's objects available to the kube-proxies of the lab, by list and watch.
 	ServeAPI struct {
-		Nodes    []ClusterNode
-		Services []Service
+		Nodes    []ClusterNode `json:"nodes"`
+		Services []Service     `json:"services,omitzero"`
 	}
 
 	// SetService replaces a Service of a running lab, or adds one, and waits until every kube-proxy has it in the
 	// kernel.
-	SetService struct{ Service Service }
+	SetService struct {
+		Service Service `json:"service"`
+	}
 
 	// StartKubeProxy starts kube-proxy, in place of the one that runs on Node if there is one, and waits until the
 	// lab's Services are in the kernel.
 	StartKubeProxy struct {
-		Node        string
-		Address     netip.Addr // of the node
-		Version     string
-		Mode        string // iptables, ipvs, nftables
-		ClusterCIDR string
-		ServiceCIDR string
-		Flags       []string
+		Node        string     `json:"node"`
+		Address     netip.Addr `json:"address"` // of the node
+		Version     string     `json:"version"`
+		Mode        string     `json:"mode"` // iptables, ipvs, nftables
+		ClusterCIDR string     `json:"clusterCIDR,omitzero"`
+		ServiceCIDR string     `json:"serviceCIDR,omitzero"`
+		Flags       []string   `json:"flags,omitzero"`
 	}
 )
 
 // ClusterNode is a node that runs kube-proxy, as the API shows it.
 type ClusterNode struct {
-	Name      string
-	Addresses []netip.Addr
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses,omitzero"`
 }
 
 // Service is a Service and its endpoints, names resolved.
 type Service struct {
-	Name      string
-	ClusterIP netip.Addr
-	NodePort  bool // type NodePort
-	Ports     []ServicePort
-	Backends  []Backend
+	Name      string        `json:"name"`
+	ClusterIP netip.Addr    `json:"clusterIP"`
+	NodePort  bool          `json:"nodePort,omitzero"` // type NodePort
+	Ports     []ServicePort `json:"ports"`
+	Backends  []Backend     `json:"backends,omitzero"`
 }
 
 // ServicePort is a port of a Service.
 type ServicePort struct {
-	Name       string
-	Port       uint16
-	TargetPort uint16
-	NodePort   uint16
-	Protocol   string // TCP, UDP
+	Name       string `json:"name,omitzero"`
+	Port       uint16 `json:"port"`
+	TargetPort uint16 `json:"targetPort"`
+	NodePort   uint16 `json:"nodePort,omitzero"`
+	Protocol   string `json:"protocol"` // TCP, UDP
 }
 
 // Backend is an endpoint of a Service.
 type Backend struct {
-	Name    string // the pod
-	Address netip.Addr
-	Node    string // the ClusterNode it runs on; may be empty
+	Name    string     `json:"name"` // the pod
+	Address netip.Addr `json:"address"`
+	Node    string     `json:"node,omitzero"` // the ClusterNode it runs on; may be empty
 }
