@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/probe"
 )
 
@@ -24,6 +25,8 @@ type Scenario struct {
 	Fault    Fault             `yaml:"fault" json:"fault"`
 	Fixes    []Fix             `yaml:"fixes" json:"fixes"`
 	Inert    []Fix             `yaml:"inert" json:"inert"`
+
+	doc *yamlfile.Doc // where everything stands; nil if the scenario was not parsed
 }
 
 // Probe is a question and the one answer that is wanted.

@@ -5,18 +5,7 @@ import "github.com/faultline-lab/faultline/harness/scenario"
 // JudgeUnsupported is the judgement on a fix that the place cannot carry; why says what is missing. It is expected only
 // where the fix itself says that it needs more than this place has.
 func JudgeUnsupported(f scenario.Fix, place Place, why string) Judgement {
-	return Judgement{Unsupported, f.Needs.Missing(place.Kernel) != "", oneLine(why)}
-}
-
-// JudgeBroken is the judgement where the harness could not do its job; why is the error.
-func JudgeBroken(why string) Judgement { return Judgement{BrokenLab, false, oneLine(why)} }
-
-// JudgeLeftOut is the judgement on a fix that the person did not ask for.
-func JudgeLeftOut() Judgement { return Judgement{NotTried, true, "left out by the filter on fixes"} }
-
-// JudgeNotTried is the judgement on a fix for which there was no fault to mend.
-func JudgeNotTried(fault Judgement) Judgement {
-	return Judgement{NotTried, false, "the fault is " + string(fault.Verdict)}
+	return Judgement{Unsupported, f.Needs.Missing(place.Kernel) != "", why}
 }
 
 // Expected says whether everything came out as the scenario documents it. A trial in which something was never looked

@@ -32,7 +32,7 @@ func TestExitCode(t *testing.T) {
 		want int
 	}{
 		{"all as documented", func(*Trial) {}, 0},
-		{"a fix left out by a filter", func(x *Trial) { x.Fixes[0].Judgement = JudgeLeftOut() }, 0},
+		{"a fix left out by a filter", func(x *Trial) { x.Fixes[0].Judgement = Judgement{Verdict: NotTried, Expected: true} }, 0},
 		{"a fix this kernel is too old for", func(x *Trial) {
 			x.Fixes[1].Judgement = JudgeUnsupported(x.Fixes[1].Fix, Place{Kernel: "5.10.0-28-cloud-amd64"}, "needs kernel 5.13")
 		}, 0},
@@ -44,9 +44,9 @@ func TestExitCode(t *testing.T) {
 		}, 3},
 		{"a fix that does not fix", func(x *Trial) { x.Fixes[0].Judgement = Judgement{Verdict: NotFixed} }, 1},
 		{"an inert fix that helps", func(x *Trial) { x.Inert[0].Judgement = Judgement{Verdict: Helped} }, 1},
-		{"a lab that broke under a fix", func(x *Trial) { x.Fixes[0].Judgement = JudgeBroken("guest died") }, 4},
+		{"a lab that broke under a fix", func(x *Trial) { x.Fixes[0].Judgement = Judgement{Verdict: BrokenLab} }, 4},
 		{"a broken lab outweighs a bad fix", func(x *Trial) {
-			x.Fixes[0].Judgement = JudgeBroken("guest died")
+			x.Fixes[0].Judgement = Judgement{Verdict: BrokenLab}
 			x.Fixes[1].Judgement = Judgement{Verdict: NotFixed}
 		}, 4},
 		{"a bad fix outweighs an unsupported one", func(x *Trial) {
@@ -55,11 +55,11 @@ func TestExitCode(t *testing.T) {
 		}, 1},
 		{"the fault does not show", func(x *Trial) {
 			x.Judgement = Judgement{Verdict: NotReproduced}
-			x.Fixes[0].Judgement = JudgeNotTried(x.Judgement)
+			x.Fixes[0].Judgement = Judgement{Verdict: NotTried}
 		}, 1},
 		{"the fault shows for another reason", func(x *Trial) { x.Judgement = Judgement{Verdict: WrongReason} }, 1},
 		{"the lab cannot be had here", func(x *Trial) { x.Judgement, x.Fault = Judgement{Verdict: Unsupported}, nil }, 3},
-		{"the lab broke", func(x *Trial) { x.Judgement, x.Fault = JudgeBroken("panic"), nil }, 4},
+		{"the lab broke", func(x *Trial) { x.Judgement, x.Fault = Judgement{Verdict: BrokenLab}, nil }, 4},
 		{"nothing at all", func(x *Trial) { *x = Trial{} }, 1},
 		{"a fix went missing", func(x *Trial) { x.Fixes = x.Fixes[:1] }, 1},
 		{"no inert fix was tried", func(x *Trial) { x.Inert = nil }, 1},

@@ -1,0 +1,97 @@
+package scenario
+
+import (
+	"fmt"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
+	"github.com/faultline-lab/faultline/harness/probe"
+)
+
+// Parse reads a scenario. file is its name in positions. The error is everything that is wrong with the file at once, a
+// yamlfile.Errors. Whether the topology has the names that the scenario uses is not asked here: see CheckNames.
+func Parse(file string, src []byte) (*Scenario, error) {
+	s := &Scenario{}
+	s.doc, _ = yamlfile.Decode(file, src, s)
+	s.setDefaults()
+	check := rules{Doc: s.doc, s: s}
+	check.all()
+	if err := s.doc.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// setDefaults fills in what the file leaves out.
+func (s *Scenario) setDefaults() {
+	for _, at := range s.probes() {
+		if at.probe.Proto == "" {
+			at.probe.Proto = probe.TCP
+		}
+		if !s.doc.Has(at.path + ".timeout") {
+			at.probe.Timeout = probe.DefaultTimeout
+		}
+	}
+	for _, list := range s.evidence() {
+		for i := range list.specs {
+			if e := &list.specs[i]; e.Name == "" {
+				e.Name = title(*e)
+			}
+		}
+	}
+}
+
+// probeAt is a probe with its path in the file.
+type probeAt struct {
+	path  string
+	probe *Probe
+}
+
+// probes lists every probe of the scenario, in the order of the file.
+func (s *Scenario) probes() []probeAt {
+	var all []probeAt
+	for i := range s.Controls {
+		all = append(all, probeAt{fmt.Sprintf("controls[%d]", i), &s.Controls[i]})
+	}
+	all = append(all, probeAt{"fault.probe", &s.Fault.Probe})
+	for _, f := range s.fixes() {
+		if f.fix.Probe != nil {
+			all = append(all, probeAt{f.path + ".probe", f.fix.Probe})
+		}
+	}
+	return all
+}
+
+// evidenceAt is a list of evidence with its path in the file.
+type evidenceAt struct {
+	path  string
+	specs []evidence.Spec
+}
+
+// evidence lists every list of evidence of the scenario, the fault's first.
+func (s *Scenario) evidence() []evidenceAt {
+	all := []evidenceAt{{"fault.evidence", s.Fault.Evidence}}
+	for _, f := range s.fixes() {
+		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence})
+	}
+	return all
+}
+
+// fixAt is a fix with its path in the file.
+type fixAt struct {
+	path  string
+	fix   *Fix
+	inert bool
+}
+
+// fixes lists documented and inert fixes, in this order.
+func (s *Scenario) fixes() []fixAt {
+	var all []fixAt
+	for i := range s.Fixes {
+		all = append(all, fixAt{fmt.Sprintf("fixes[%d]", i), &s.Fixes[i], false})
+	}
+	for i := range s.Inert {
+		all = append(all, fixAt{fmt.Sprintf("inert[%d]", i), &s.Inert[i], true})
+	}
+	return all
+}

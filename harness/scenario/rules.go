@@ -1,0 +1,203 @@
+package scenario
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
+	"github.com/faultline-lab/faultline/harness/probe"
+)
+
+// rules holds a scenario against what every scenario must have to be an experiment, and adds what it lacks to the Doc.
+type rules struct {
+	*yamlfile.Doc
+	s *Scenario
+}
+
+// names of scenarios become names of directories and of tests.
+var nameForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
+
+func (r rules) all() {
+	r.head()
+	r.atLeastOne("controls", "controls", len(r.s.Controls), "write a probe that works although the fault is there, so that a broken lab is not taken for the fault")
+	r.atLeastOne("fixes", "fixes", len(r.s.Fixes), "write what mends the fault")
+	r.atLeastOne("inert", "inert fixes", len(r.s.Inert), "write what looks like a fix and must not help, so that a fix is not taken for one that anything would be")
+	for _, at := range r.s.probes() {
+		if at.path != "fault.probe" || r.Has("fault.probe") {
+			r.probe(at)
+		}
+	}
+	r.fault()
+	for _, at := range r.s.evidence() {
+		r.evidence(at)
+	}
+	for _, at := range r.s.fixes() {
+		r.fix(at)
+	}
+	r.unique("control", r.s.controlNames())
+	r.unique("fix", r.s.fixNames())
+}
+
+func (r rules) head() {
+	r.need("", "scenario", r.s.Name, "name the scenario as its directory")
+	if r.s.Name != "" && !nameForm.MatchString(r.s.Name) {
+		r.Errorf("scenario", "use small letters, digits, and dots or dashes between them", "%q is not a name for a scenario", r.s.Name)
+	}
+	r.need("", "title", r.s.Title, "say in one sentence what a person sees when it happens")
+	r.need("", "topology", r.s.Topology, "name a topology, or write the path to one relative to this file")
+}
+
+func (r rules) atLeastOne(path, what string, n int, hint string) {
+	if n == 0 {
+		r.KeyErrorf(path, hint, "no %s", what)
+	}
+}
+
+// need asks for text that must be there.
+func (r rules) need(path, key, value, hint string) {
+	switch at := below(path, key); {
+	case value != "":
+	case r.Has(at):
+		r.Errorf(at, hint, "%s is empty", key)
+	default:
+		r.Errorf(at, hint, "no %s", key)
+	}
+}
+
+func below(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (r rules) probe(at probeAt) {
+	p := at.probe
+	r.need(at.path, "name", p.Name, "name the probe: reports speak of it by its name")
+	r.need(at.path, "from", p.From, "name the node that asks")
+	r.need(at.path, "to", p.To, `write "node:port" or "service:port"`)
+	if p.To != "" && !isTarget(p.To) {
+		r.Errorf(at.path+".to", `write "node:port", "service:port" or "node@interface:port"`, "%q does not name a port", p.To)
+	}
+	if p.Proto != probe.TCP && p.Proto != probe.UDP {
+		r.Errorf(at.path+".proto", yamlfile.Suggest(p.Proto, []string{probe.TCP, probe.UDP}), "unknown protocol %q", p.Proto)
+	}
+	if p.Timeout <= 0 {
+		r.Errorf(at.path+".timeout", "leave it out for "+probe.DefaultTimeout.String(), "a timeout must be longer than nothing")
+	}
+	if p.Payload < 0 {
+		r.Errorf(at.path+".payload", "leave it out to send the greeting alone", "a payload of %d bytes", p.Payload)
+	}
+	r.expectation(at.path, p.Expectation)
+}
+
+// isTarget says whether a name ends in a port, by number or by the name that a Service gives it.
+func isTarget(to string) bool {
+	i := strings.LastIndexByte(to, ':')
+	if i <= 0 || i == len(to)-1 {
+		return false
+	}
+	port, err := strconv.Atoi(to[i+1:])
+	return err != nil || 0 < port && port < 1<<16
+}
+
+func (r rules) expectation(path string, e Expectation) {
+	var outcomes []string
+	for _, o := range probe.Outcomes() {
+		outcomes = append(outcomes, string(o))
+	}
+	r.need(path, "want", string(e.Want), "write the one outcome that is wanted, "+yamlfile.OneOf(outcomes))
+	if e.Want != "" && !valid(e) {
+		r.Errorf(path+".want", yamlfile.Suggest(string(e.Want), outcomes), "%q is not an outcome", e.Want)
+	}
+	if !valid(e) || e.Want == probe.Delivered {
+		return
+	}
+	if e.Peer != "" {
+		r.KeyErrorf(path+".peer", "take it out, or want delivered", "a probe that ends in %s has no peer", e.Want)
+	}
+	if e.Source != "" {
+		r.KeyErrorf(path+".source", "take it out, or want delivered", "a probe that ends in %s has no source", e.Want)
+	}
+}
+
+func valid(e Expectation) bool { return slices.Contains(probe.Outcomes(), e.Want) }
+
+func (r rules) fault() {
+	f := r.s.Fault
+	switch {
+	case !r.Has("fault"):
+		r.Errorf("fault", "write the probe that fails, what it sees once mended, and what the kernel shows", "no fault")
+		return
+	case !r.Has("fault.probe"):
+		r.Errorf("fault.probe", "write the probe that shows the symptom", "no probe")
+	}
+	if len(f.Evidence) == 0 {
+		r.KeyErrorf("fault.evidence", "write what the kernel shows when the fault has this cause: a symptom alone can have many", "no evidence")
+	}
+	if !r.Has("fault.mended") {
+		r.Errorf("fault.mended", "write what the same probe must see once the fault is gone", "no mended")
+		return
+	}
+	r.expectation("fault.mended", f.Mended)
+	if valid(f.Mended) && valid(f.Probe.Expectation) && !excludes(f.Mended, f.Probe.Expectation) {
+		r.KeyErrorf("fault.mended", "let the outcome, the peer or the source differ from those of the fault's probe",
+			"one answer can be both %q and the symptom, %q", f.Mended, f.Probe.Expectation)
+	}
+}
+
+// excludes says whether no observation can be as wanted by both a and b.
+func excludes(a, b Expectation) bool {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	return a.Want != b.Want || differ(a.Peer, b.Peer) || differ(a.Source, b.Source)
+}
+
+// evidence checks each line of evidence as package evidence does, and that it can be spoken of by its name.
+func (r rules) evidence(at evidenceAt) {
+	var names []named
+	for i, e := range at.specs {
+		path := fmt.Sprintf("%s[%d]", at.path, i)
+		for _, p := range validate(e) {
+			r.Errorf(below(path, p.Field), p.Hint, "%s", p.Msg)
+		}
+		names = append(names, named{path, e.Name})
+	}
+	r.unique("evidence", names)
+}
+
+// named is a name with the path of what has it.
+type named struct{ path, name string }
+
+func (s *Scenario) controlNames() []named {
+	var names []named
+	for i, c := range s.Controls {
+		names = append(names, named{fmt.Sprintf("controls[%d]", i), c.Name})
+	}
+	return names
+}
+
+func (s *Scenario) fixNames() []named {
+	var names []named
+	for _, f := range s.fixes() {
+		names = append(names, named{f.path, f.fix.Name})
+	}
+	return names
+}
+
+func (r rules) unique(what string, names []named) {
+	first := map[string]string{}
+	for _, n := range names {
+		if n.name == "" || r.Broken(n.path+".name") {
+			continue
+		}
+		if path, twice := first[n.name]; twice {
+			r.Errorf(n.path+".name", fmt.Sprintf("the first is in line %d, give one of them another name", r.At(path).Line),
+				"two are called %s %q", what, n.name)
+			continue
+		}
+		first[n.name] = n.path
+	}
+}
