@@ -148,7 +148,7 @@ type PolicyRule struct {
 // Neighbour is a permanent neighbour entry.
 type Neighbour struct {
 	Address netip.Addr `yaml:"address"`
-	MAC     string     `yaml:"mac"`
+	MAC     string     `yaml:"mac,omitempty"` // not with Proxy
 	Dev     string     `yaml:"dev"`
 	Proxy   bool       `yaml:"proxy,omitempty"` // answer for Address on Dev instead
 }
@@ -228,6 +228,7 @@ type ServicePort struct {
 }
 
 // Backend is an endpoint of a Service: a node, by its first address of the Service's family unless Address names one.
+// A file may have the node's name in its place.
 type Backend struct {
 	Node    string     `yaml:"node"`
 	Address netip.Addr `yaml:"address,omitempty"`
