@@ -16,11 +16,11 @@ type Outcome string
 // The outcomes, from best to worst.
 const (
 	Delivered       Outcome = "delivered"         // the server's whole answer came back
-	ConnectedNoData Outcome = "connected-no-data" // the TCP handshake ended, no answer came before the timeout
+	ConnectedNoData Outcome = "connected-no-data" // the TCP handshake ended, and then no whole answer came before the timeout or the server's FIN
 	Timeout         Outcome = "timeout"           // no handshake (TCP) or no answer (UDP) before the timeout
 	Refused         Outcome = "refused"           // ECONNREFUSED: a RST to the SYN, or ICMP port unreachable
-	Reset           Outcome = "reset"             // ECONNRESET: a RST after the handshake
-	Unreachable     Outcome = "unreachable"       // EHOSTUNREACH, ENETUNREACH, EACCES, EPERM: no route, or a prohibition
+	Reset           Outcome = "reset"             // ECONNRESET, EPIPE: a RST after the handshake
+	Unreachable     Outcome = "unreachable"       // EHOSTUNREACH, ENETUNREACH, EACCES, EPERM, EINVAL (blackhole): no route, or a prohibition
 	TooBig          Outcome = "too-big"           // EMSGSIZE: a datagram larger than the path takes
 )
 
@@ -44,7 +44,7 @@ type Request struct {
 	Proto   string         `json:"proto"`             // TCP or UDP
 	To      netip.AddrPort `json:"to"`                // where to connect
 	Timeout time.Duration  `json:"timeout"`           // nanoseconds; 0 means DefaultTimeout
-	Payload int            `json:"payload,omitempty"` // bytes sent after the greeting; 0 sends the greeting alone
+	Payload int            `json:"payload,omitempty"` // bytes sent after the greeting, which the server must count; 0 sends the greeting alone
 }
 
 // Observation is what a probe saw.
