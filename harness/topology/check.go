@@ -84,7 +84,7 @@ func (c *checker) node(path string, n *Node) {
 		c.Errorf(path+".name", c.firstIs(x.path+".name"), "node %q stands here twice", n.Name)
 		x = &nodeIndex{Node: n, path: path, names: c.t.interfaces(n), byName: x.byName, linked: x.linked, brokenNets: true}
 	}
-	c.enum(path+".role", "role", string(n.Role), string(Host), string(Pod), string(Router), string(Switch))
+	c.enum(path+".role", "role", string(n.Role), roles)
 	if n.Host != "" {
 		c.hostOf(path, n)
 	}
@@ -95,7 +95,7 @@ func (c *checker) node(path string, n *Node) {
 	c.sysctls(x)
 	for i, r := range n.Rulesets {
 		at := fmt.Sprintf("%s.rulesets[%d]", path, i)
-		c.enum(at+".tool", "tool", r.Tool, "nft", "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+		c.enum(at+".tool", "tool", r.Tool, ruleTools)
 		if strings.TrimSpace(r.Text) == "" {
 			c.Errorf(at+".text", "", "the ruleset has no text")
 		}
@@ -182,7 +182,7 @@ func (c *checker) unknown(path, what, name string, known []string) {
 	c.Errorf(path, yamlfile.Suggest(name, known), "unknown %s %q", what, name)
 }
 
-func (c *checker) enum(path, what, value string, known ...string) {
+func (c *checker) enum(path, what, value string, known []string) {
 	if slices.Contains(known, value) {
 		return
 	}

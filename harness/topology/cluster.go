@@ -11,7 +11,7 @@ import (
 )
 
 func (c *checker) kubeProxy(at string, k *KubeProxy) {
-	c.enum(at+".mode", "mode of kube-proxy", k.Mode, "iptables", "ipvs", "nftables")
+	c.enum(at+".mode", "mode of kube-proxy", k.Mode, proxyModes)
 	if !isVersion(k.Version) {
 		c.Errorf(at+".version", `write it in full: "`+DefaultKubeProxy+`"`, "%q is not a version of kube-proxy", k.Version)
 	} else if k.Mode == "nftables" && semver.Compare(k.Version, "v1.31.0") < 0 {
@@ -79,7 +79,7 @@ func (c *checker) services() {
 		if x := c.nodes[s.Name]; x != nil && s.Name != "" {
 			c.Errorf(at+".name", "probes go by name: give one of them another", "there is a node %q already", s.Name)
 		}
-		c.enum(at+".type", "type", s.Type, "ClusterIP", "NodePort")
+		c.enum(at+".type", "type", s.Type, serviceTypes)
 		c.clusterIP(at+".clusterIP", s, ips)
 		c.servicePorts(at, s, nodePorts)
 		c.backends(at, s)
@@ -133,7 +133,7 @@ func (c *checker) servicePorts(at string, s *Service, nodePorts map[string]strin
 		if c.Has(path + ".targetPort") {
 			c.port(path+".targetPort", p.TargetPort)
 		}
-		c.enum(path+".protocol", "protocol", p.Protocol, "TCP", "UDP")
+		c.enum(path+".protocol", "protocol", p.Protocol, protocols)
 		if p.Port != 0 {
 			c.once(path+".port", numbers, fmt.Sprint(p.Protocol, p.Port), "%s port %d stands here twice", p.Protocol, p.Port)
 		}

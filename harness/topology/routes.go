@@ -83,7 +83,7 @@ func (c *checker) routeKind(x *nodeIndex, at string, r *Route) {
 			c.Errorf(at+".type", "take via and dev out", "a route of type %s leads nowhere", r.Type)
 		}
 	default:
-		c.enum(at+".type", "type", r.Type, "unicast", "blackhole", "unreachable", "prohibit", "local", "throw")
+		c.enum(at+".type", "type", r.Type, routeTypes)
 	}
 	if r.OnLink && (!r.Via.IsValid() || r.Dev == "") {
 		c.Errorf(at+".onlink", "", "onlink needs both via and dev")

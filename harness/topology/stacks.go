@@ -45,7 +45,7 @@ func (c *checker) macvlan(x *nodeIndex, at string, f *Interface) {
 		return
 	}
 	at += ".macvlan"
-	c.enum(at+".mode", "mode", f.Macvlan.Mode, "bridge", "private", "vepa", "passthru")
+	c.enum(at+".mode", "mode", f.Macvlan.Mode, macvlanModes)
 	on, name, child := x, f.Macvlan.Parent, f.Name
 	if node, other, ok := strings.Cut(name, ":"); ok {
 		name = other

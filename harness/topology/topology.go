@@ -51,7 +51,7 @@ type Node struct {
 // and settings; any other entry sets exactly one of Bridge, VLAN, Macvlan, Dummy, VXLAN, IPIP, which creates it.
 type Interface struct {
 	Name      string         `yaml:"name"`
-	Addresses []netip.Prefix `yaml:"addresses,omitempty"` // the address with the prefix length of its subnet
+	Addresses []netip.Prefix `yaml:"addresses,omitempty"` // one or a list: the address with the prefix length of its subnet
 	MTU       int            `yaml:"mtu,omitempty"`       // bytes; 0 keeps the kernel's default
 	MAC       string         `yaml:"mac,omitempty"`       // empty lets the kernel choose
 	Master    string         `yaml:"master,omitempty"`    // a bridge of the same node

@@ -20,7 +20,7 @@ type Shorthand interface {
 // Decode fills the struct that into points to with the Doc's values. Fields go by their yaml tags (name, "-", inline).
 // Numbers, booleans and text go into Go's kinds; numbers and booleans also into strings, as they are written. Types
 // with UnmarshalText (netip.Addr, netip.Prefix) and time.Duration are read from text, structs that implement Shorthand
-// from a mapping or from text. A pointer is set when its key is there, if only as {}. Whatever cannot be decoded is an
+// from a mapping or from text. A list of such types may be written as its only item. A pointer is set when its key is there, if only as {}. Whatever cannot be decoded is an
 // error of the Doc, and is left as it was.
 //
 // Decode panics on types that it does not know: they are a mistake in the program.
@@ -32,6 +32,7 @@ func (d *Doc) Decode(into any) {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	addrType     = reflect.TypeFor[netip.Addr]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
 )
@@ -70,6 +71,9 @@ func (d *Doc) value(path string, n *node, v reflect.Value) {
 			d.structure(path, n, v)
 		}
 	case reflect.Slice:
+		if n.kind == scalar && reflect.PointerTo(v.Type().Elem()).Implements(textType) {
+			n = &node{kind: sequence, pos: n.pos, items: []*node{n}}
+		}
 		if d.is(path, n, sequence) {
 			d.list(path, n, v)
 		}

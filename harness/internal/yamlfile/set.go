@@ -1,7 +1,6 @@
 package yamlfile
 
 import (
-	"encoding"
 	"fmt"
 	"maps"
 	"reflect"
@@ -176,7 +175,7 @@ func (n *node) move(at Position) {
 
 // single says whether values of t are written as a single value.
 func single(t reflect.Type) bool {
-	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+	if reflect.PointerTo(t).Implements(textType) {
 		return true
 	}
 	switch t.Kind() {

@@ -64,7 +64,7 @@ nodes:
     via: 10.0.0.254
     proxy: {}
     to: [two, {node: three}]
-  - {name: two, proxy: {mode: ipvs}}
+  - {name: two, proxy: {mode: ipvs}, addresses: 10.0.0.2/24}
 `
 	want := file{
 		Name: "all", Wait: 90 * time.Second, Want: Want{Grows: ptr(false)},
@@ -73,7 +73,7 @@ nodes:
 			{Name: "one", Port: 80, On: true,
 				Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")},
 				Via:       netip.MustParseAddr("10.0.0.254"), Proxy: &proxy{}, To: []target{{"two"}, {"three"}}},
-			{Name: "two", Proxy: &proxy{Mode: "ipvs"}},
+			{Name: "two", Proxy: &proxy{Mode: "ipvs"}, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}},
 		},
 	}
 	var got file
