@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/faultline-lab/faultline/harness/topology"
@@ -82,7 +83,7 @@ func edge() *topology.Topology {
 	}
 }
 
-// office is what this kernel's sandbox can carry and edge does not have: bridges, macvlan, VXLAN, IPIP, IPv6, rules,
+// office is what this kernel's sandbox can carry and edge does not have: bridges, macvlan, VXLAN, IPv6, rules,
 // neighbours, rulesets, a dotted interface name. Entries stand in an order that does not suit the kernel.
 //
 //	a eth0 -- p1 sw p2 -- eth0 b eth1 -- eth0 c
@@ -119,7 +120,7 @@ func office() *topology.Topology {
 					"net.ipv4.conf.all.forwarding": "1",
 				},
 				Rulesets: []topology.Ruleset{
-					{Tool: "nft", Text: "table ip t {\n  chain c {\n  }\n}\n# EOF\nEOF\n"},
+					{Tool: "nft", Text: "table ip t {\n  chain c {\n  }\n}\n# EOF\n"},
 					{Tool: "iptables-nft", Text: "*filter\n-A FORWARD -j ACCEPT\nCOMMIT"},
 					{Tool: "ip6tables-nft", Text: "*filter\n-A FORWARD -j ACCEPT\nCOMMIT\n"},
 				},
@@ -129,12 +130,10 @@ func office() *topology.Topology {
 				Interfaces: []topology.Interface{
 					{Name: "eth1", MTU: 1300, Master: "br0", Port: &topology.BridgePort{Hairpin: true}},
 					{Name: "vx0", Addresses: prefixes("10.7.0.2/24"), VXLAN: &topology.VXLAN{ID: 7, Remote: addr("10.1.0.1"), Parent: "eth0"}},
-					{Name: "tun0", IPIP: &topology.IPIP{Local: addr("10.1.0.2")}, MTU: 1200},
 					{Name: "br0", Addresses: prefixes("10.2.0.2/24"), Bridge: &topology.Bridge{}},
 					{Name: "eth0", Addresses: prefixes("10.1.0.2/24", "fd00:1::2/64")},
 					{Name: "pt.5", ProxyARP: true, Addresses: prefixes("10.3.0.0/31")},
 				},
-				Routes: []topology.Route{{To: "10.244.9.0/24", Via: addr("10.1.0.1"), Dev: "tun0", OnLink: true}},
 				Sysctls: map[string]string{
 					"net.ipv4.conf.pt.5.rp_filter": "2",
 				},
@@ -154,7 +153,7 @@ func office() *topology.Topology {
 	}
 }
 
-// trunk is what only a kernel with VLANs carries.
+// trunk is what asks for more of the kernel: VLANs, dummies, IPIP, bridge netfilter, legacy iptables.
 func trunk() *topology.Topology {
 	return &topology.Topology{
 		Name: "trunk",
@@ -170,7 +169,10 @@ func trunk() *topology.Topology {
 					{Name: "tap", Master: "br0", Port: &topology.BridgePort{VLANs: []topology.PortVLAN{{VID: 178, PVID: true, Untagged: true}}}},
 					{Name: "up", Master: "br0", MTU: 9000},
 					{Name: "nothing", Dummy: &topology.Dummy{}},
+					{Name: "tun0", IPIP: &topology.IPIP{Local: addr("10.178.0.1")}, MTU: 1200},
+					{Name: "tun1", IPIP: &topology.IPIP{Local: addr("10.178.0.1"), Remote: addr("10.178.0.2")}},
 				},
+				Routes: []topology.Route{{To: "10.244.9.0/24", Via: addr("10.178.0.2"), Dev: "tun0", OnLink: true}},
 				Sysctls: map[string]string{
 					"net.bridge.bridge-nf-call-iptables": "1", "net.ipv4.conf.br0.178.rp_filter": "1",
 					"net.netfilter.nf_conntrack_tcp_be_liberal": "1",
@@ -184,8 +186,20 @@ func trunk() *topology.Topology {
 	}
 }
 
-// networks is every topology that tests run over.
+// networks is every topology that tests run over: those above, and the files.
 func networks(t *testing.T) []*topology.Topology {
 	t.Helper()
-	return []*topology.Topology{edge(), office(), trunk()}
+	all := []*topology.Topology{edge(), office(), trunk()}
+	for _, file := range []string{"../../topologies/edge-ipsec.yaml", "../topology/testdata/everything.yaml"} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := topology.Parse(file, src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, parsed)
+	}
+	return all
 }

@@ -12,8 +12,8 @@ func inNode(tool, node string, args ...string) []string {
 	return append([]string{tool, "-n", node}, args...)
 }
 
-// exec starts a command that runs in node.
-func exec(node string, args ...string) []string {
+// inNamespace starts a command that runs in node.
+func inNamespace(node string, args ...string) []string {
 	return append([]string{"ip", "netns", "exec", node}, args...)
 }
 
@@ -53,7 +53,7 @@ func (s AddNode) step() []string {
 }
 
 func (s AddVeth) step() []string {
-	// Asked in A's namespace: up to Linux 6.14 a name that the caller's own namespace has is refused for another's too.
+	// Asked in A's namespace: before Linux 6.15 a name that the caller's own namespace has is refused for another's too.
 	args := opt(inNode("ip", s.A.Node, "link", "add", "name", s.A.Interface), "mtu", s.MTU)
 	args = append(args, "type", "veth", "peer", "name", s.B.Interface, "netns", s.B.Node)
 	return one(opt(args, "mtu", s.MTU))
@@ -71,7 +71,7 @@ func (s AddVLAN) step() []string {
 	return one(inNode("ip", s.Node, "link", "add", "link", s.Parent, "name", s.Interface, "type", "vlan", "id", strconv.Itoa(s.ID)))
 }
 
-// passing is the name of a macvlan on its way to another node. Up to Linux 6.14 it is made beside its parent first,
+// passing is the name of a macvlan on its way to another node. Before Linux 6.15 it is made beside its parent first,
 // where its own name may be taken: host and pod both call theirs eth0.
 const passing = "passing"
 
@@ -156,7 +156,7 @@ func (s AddAddress) step() []string {
 }
 
 func (s SetSysctl) step() []string {
-	return one(exec(s.Node, "sysctl", "-qw", s.Name+"="+s.Value))
+	return one(inNamespace(s.Node, "sysctl", "-qw", s.Name+"="+s.Value))
 }
 
 func (s AddRoute) step() []string {
@@ -234,7 +234,7 @@ func (s LoadRuleset) step() []string {
 		// --noflush: the rules are added to what the tables hold, kube-proxy's and those of an earlier text.
 		args = []string{s.Tool + "-restore", "--noflush"}
 	}
-	return []string{hereDocument(Shell(exec(s.Node, args...)...), s.Text)}
+	return []string{hereDocument(Shell(inNamespace(s.Node, args...)...), s.Text)}
 }
 
 // hereDocument gives text to command on its standard input, byte for byte but for a newline at the end.

@@ -11,7 +11,7 @@ import (
 const APIAddress = "127.0.0.1:16443"
 
 func (s Serve) step() []string {
-	args := exec(s.Node, "faultline", "serve", s.Node)
+	args := inNamespace(s.Node, "faultline", "serve", s.Node)
 	args = opt(args, "--tcp", portList(s.TCP))
 	return one(opt(args, "--udp", portList(s.UDP)))
 }
@@ -24,7 +24,7 @@ func portList(ports []uint16) string {
 	return strings.Join(out, ",")
 }
 
-func (s StartProcess) step() []string { return one(exec(s.Node, s.Cmd...)) }
+func (s StartProcess) step() []string { return one(inNamespace(s.Node, s.Cmd...)) }
 
 func (s ServeAPI) step() []string {
 	out := []string{"# the API on " + APIAddress + " of each node that runs kube-proxy"}
@@ -48,11 +48,15 @@ func (s Service) comment() string {
 			ports[i] = fmt.Sprintf("%d:%s", p.NodePort, ports[i])
 		}
 	}
+	text := strings.TrimSpace(fmt.Sprintf("# service %s %s %s", s.Name, s.ClusterIP, strings.Join(ports, ", ")))
+	if len(s.Backends) == 0 {
+		return text + " without backends"
+	}
 	backends := make([]string, len(s.Backends))
 	for i, b := range s.Backends {
 		backends[i] = fmt.Sprintf("%s %s", b.Name, b.Address)
 	}
-	return fmt.Sprintf("# service %s %s %s to %s", s.Name, s.ClusterIP, strings.Join(ports, ", "), strings.Join(backends, ", "))
+	return text + " to " + strings.Join(backends, ", ")
 }
 
 func joinAddrs(addrs []netip.Addr) string {
@@ -64,7 +68,7 @@ func joinAddrs(addrs []netip.Addr) string {
 }
 
 func (s StartKubeProxy) step() []string {
-	args := exec(s.Node, "kube-proxy-"+s.Version, "--master=http://"+APIAddress, "--hostname-override="+strings.ToLower(s.Node), "--proxy-mode="+s.Mode)
+	args := inNamespace(s.Node, "kube-proxy-"+s.Version, "--master=http://"+APIAddress, "--hostname-override="+strings.ToLower(s.Node), "--proxy-mode="+s.Mode)
 	if s.ClusterCIDR != "" {
 		args = append(args, "--cluster-cidr="+s.ClusterCIDR)
 	}
