@@ -1,9 +1,10 @@
-// Package scenarios carries the scenario files of this directory in the binary.
+// Package scenarios carries the scenario files of this directory, and their JSON Schema, in the binary.
 //
 // Out: the text of a scenario by its name. It knows nothing of what the text means.
 package scenarios
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"slices"
@@ -12,6 +13,12 @@ import (
 
 //go:embed */scenario.yaml
 var files embed.FS
+
+//go:embed schema.json
+var schema []byte
+
+// Schema returns the JSON Schema of scenario files, for editors.
+func Schema() []byte { return bytes.Clone(schema) }
 
 // Read returns the scenario file of that name. The error lists the names there are.
 func Read(name string) ([]byte, error) {

@@ -90,23 +90,6 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-func TestTitles(t *testing.T) {
-	for want, e := range map[string]evidence.Spec{
-		"XfrmInNoPols on a":                          {On: "a", Xfrm: "XfrmInNoPols"},
-		"Tcp.RetransSegs on a":                       {On: "a", Netstat: "Tcp.RetransSegs"},
-		"net.ipv4.ip_forward on a":                   {On: "a", Sysctl: "net.ipv4.ip_forward"},
-		"conntrack entry to web:80 on a":             {On: "a", Conntrack: &evidence.Conntrack{To: "web:80"}},
-		"rules with -j MASQUERADE on a":              {On: "a", Rule: &evidence.Rule{Contains: "-j MASQUERADE"}},
-		"IPVS service web:80 on a":                   {On: "a", IPVS: &evidence.IPVS{Service: "web:80"}},
-		"packets at eth0 on a":                       {On: "a", Packets: &evidence.Packets{Interface: "eth0"}},
-		"tcp syn packets at eth0 from b to web on a": {On: "a", Packets: &evidence.Packets{Interface: "eth0", Proto: "tcp", Flags: "syn", From: "b", To: "web"}},
-	} {
-		if got := title(e); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add([]byte("controls: [{}]\nfault: {evidence: [{}]}\nfixes: [{probe: {}, leaves: [a]}]\ninert: [{leaves: [a]}]"))

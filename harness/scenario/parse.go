@@ -35,7 +35,7 @@ func (s *Scenario) setDefaults() {
 	for _, list := range s.evidence() {
 		for i := range list.specs {
 			if e := &list.specs[i]; e.Name == "" {
-				e.Name = title(*e)
+				e.Name = e.Title()
 			}
 		}
 	}

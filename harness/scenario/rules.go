@@ -160,7 +160,7 @@ func (r rules) evidence(at evidenceAt) {
 	var names []named
 	for i, e := range at.specs {
 		path := fmt.Sprintf("%s[%d]", at.path, i)
-		for _, p := range validate(e) {
+		for _, p := range e.Validate() {
 			r.Errorf(below(path, p.Field), p.Hint, "%s", p.Msg)
 		}
 		names = append(names, named{path, e.Name})

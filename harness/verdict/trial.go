@@ -8,6 +8,17 @@ func JudgeUnsupported(f scenario.Fix, place Place, why string) Judgement {
 	return Judgement{Unsupported, f.Needs.Missing(place.Kernel) != "", why}
 }
 
+// JudgeBroken is the judgement where the harness could not do its job; why is the error.
+func JudgeBroken(why string) Judgement { return Judgement{BrokenLab, false, why} }
+
+// JudgeLeftOut is the judgement on a fix that the person did not ask for.
+func JudgeLeftOut() Judgement { return Judgement{NotTried, true, "left out by the filter on fixes"} }
+
+// JudgeNotTried is the judgement on a fix for which there was no fault to mend.
+func JudgeNotTried(fault Judgement) Judgement {
+	return Judgement{NotTried, false, "the verdict on the fault is " + string(fault.Verdict)}
+}
+
 // Expected says whether everything came out as the scenario documents it. A trial in which something was never looked
 // at is not as expected, whatever the rest says.
 func (t Trial) Expected() bool {

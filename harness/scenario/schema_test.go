@@ -1,0 +1,91 @@
+package scenario_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/invopop/jsonschema"
+
+	"github.com/faultline-lab/faultline/harness/probe"
+	"github.com/faultline-lab/faultline/harness/scenario"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const schemaFile = "../../scenarios/schema.json"
+
+func TestSchemaIsThatOfTheTypes(t *testing.T) {
+	got := schema(t)
+	if *update {
+		if err := os.WriteFile(schemaFile, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(scenario.Schema()), string(got)); diff != "" {
+		t.Errorf("%s is out of date, run this test with -update if that is meant:\n%s", schemaFile, diff)
+	}
+}
+
+// schema is the schema of the types as they are now, their comments as descriptions.
+func schema(t *testing.T) []byte {
+	t.Helper()
+	r := &jsonschema.Reflector{FieldNameTag: "yaml", Anonymous: true, Mapper: yamlForm}
+	const here = "github.com/faultline-lab/faultline/harness/scenario"
+	for _, dir := range []string{".", "../evidence"} {
+		if err := r.AddGoComments(here, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := r.Reflect(&scenario.Scenario{})
+	one := uint64(1)
+	for _, list := range []struct{ in, field string }{
+		{"Scenario", "controls"}, {"Scenario", "fixes"}, {"Scenario", "inert"}, {"Fault", "evidence"}, {"Action", "cmd"},
+	} {
+		property(t, s, list.in, list.field).MinItems = &one
+	}
+	property(t, s, "Probe", "proto").Enum = []any{probe.TCP, probe.UDP}
+	for _, in := range []string{"Probe", "Expectation"} {
+		for _, o := range probe.Outcomes() {
+			p := property(t, s, in, "want")
+			p.Enum = append(p.Enum, o)
+		}
+	}
+	kernel := property(t, s, "Needs", "kernel")
+	kernel.Type, kernel.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
+	for _, way := range []string{"run", "set", "probe"} {
+		s.Definitions["Fix"].OneOf = append(s.Definitions["Fix"].OneOf, &jsonschema.Schema{Required: []string{way}})
+	}
+	out, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, '\n')
+}
+
+// yamlForm gives the schemas of types that YAML has in another form than Go.
+func yamlForm(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$`}
+	case reflect.TypeFor[map[string]string]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "", OneOf: []*jsonschema.Schema{
+			{Type: "string"}, {Type: "number"}, {Type: "boolean"},
+		}}}
+	}
+	return nil
+}
+
+func property(t *testing.T, s *jsonschema.Schema, in, field string) *jsonschema.Schema {
+	t.Helper()
+	p, ok := s.Definitions[in].Properties.Get(field)
+	if !ok {
+		t.Fatalf("the schema has no %s.%s", in, field)
+	}
+	return p
+}
