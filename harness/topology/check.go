@@ -33,7 +33,7 @@ type nodeIndex struct {
 func check(d *yamlfile.Doc, t *Topology) {
 	c := &checker{Doc: d, t: t, nodes: map[string]*nodeIndex{}, owner: map[netip.Addr]string{}}
 	c.name("topology", "topology", t.Name)
-	if len(t.Nodes) == 0 && !c.Has("nodes") {
+	if len(t.Nodes) == 0 {
 		c.Errorf("nodes", "list at least one node under nodes:", "the topology has no nodes")
 	}
 	c.index()
@@ -106,11 +106,11 @@ func (c *checker) node(path string, n *Node) {
 func (c *checker) hostOf(path string, n *Node) {
 	host := c.t.node(n.Host)
 	switch {
-	case n.Role != Pod:
+	case n.Role != Pod && slices.Contains(roles, string(n.Role)):
 		c.Errorf(path+".host", "take it out, or give the node the role pod", "only a pod has a host")
 	case host == nil:
 		c.unknown(path+".host", "node", n.Host, c.t.names(false))
-	case host.Role != Host:
+	case host.Role != Host && slices.Contains(roles, string(host.Role)):
 		c.Errorf(path+".host", "", "node %q is a %s, not a host", n.Host, host.Role)
 	}
 }
@@ -118,7 +118,7 @@ func (c *checker) hostOf(path string, n *Node) {
 func (c *checker) processes(path string, n *Node) {
 	if n.KubeProxy != nil {
 		at := path + ".kubeProxy"
-		if n.Role != Host {
+		if n.Role != Host && slices.Contains(roles, string(n.Role)) {
 			c.KeyErrorf(at, "give it to a node with the role host", "a %s does not run kube-proxy", n.Role)
 		} else if _, err := c.t.Addresses(n.Name); err != nil {
 			c.KeyErrorf(at, "give the node an address", "kube-proxy runs on a node without an address")

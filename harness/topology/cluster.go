@@ -10,18 +10,21 @@ import (
 	"golang.org/x/mod/semver"
 )
 
+// kubeProxy checks settings of kube-proxy. What a node inherits is checked where it stands.
 func (c *checker) kubeProxy(at string, k *KubeProxy) {
-	c.enum(at+".mode", "mode of kube-proxy", k.Mode, proxyModes)
-	if !isVersion(k.Version) {
+	if c.Has(at + ".mode") {
+		c.enum(at+".mode", "mode of kube-proxy", k.Mode, proxyModes)
+	}
+	if c.Has(at+".version") && !isVersion(k.Version) {
 		c.Errorf(at+".version", `write it in full: "`+DefaultKubeProxy+`"`, "%q is not a version of kube-proxy", k.Version)
-	} else if k.Mode == "nftables" && semver.Compare(k.Version, "v1.31.0") < 0 {
+	} else if k.Mode == "nftables" && isVersion(k.Version) && semver.Compare(k.Version, "v1.31.0") < 0 {
 		c.Errorf(at+".mode", "take v1.31.0 or later, in v1.29 and v1.30 it is behind a feature gate", "kube-proxy %s has no nftables mode", k.Version)
 	}
 	cluster := c.cidrs(at+".clusterCIDR", k.ClusterCIDR)
 	service := c.cidrs(at+".serviceCIDR", k.ServiceCIDR)
 	for _, s := range service {
 		for _, p := range cluster {
-			if s.Overlaps(p) && c.Has(at) {
+			if s.Overlaps(p) && (c.Has(at+".serviceCIDR") || c.Has(at+".clusterCIDR")) {
 				c.Errorf(at+".serviceCIDR", "", "serviceCIDR %s overlaps clusterCIDR %s", s, p)
 			}
 		}
@@ -54,16 +57,21 @@ func (c *checker) cidrs(path, text string) []netip.Prefix {
 		return nil
 	}
 	var list []netip.Prefix
+	report := c.Has(path)
 	for part := range strings.SplitSeq(text, ",") {
 		p, err := netip.ParsePrefix(strings.TrimSpace(part))
-		if err != nil {
+		switch {
+		case err != nil && report:
 			c.Errorf(path, "write a prefix, or an IPv4 and an IPv6 one with a comma between them", "%q is not a prefix", part)
 			return nil
+		case err != nil:
+			return nil
+		case report:
+			c.network(path, p)
 		}
-		c.network(path, p)
 		list = append(list, p)
 	}
-	if len(list) > 2 || len(list) == 2 && list[0].Addr().Is4() == list[1].Addr().Is4() {
+	if report && (len(list) > 2 || len(list) == 2 && list[0].Addr().Is4() == list[1].Addr().Is4()) {
 		c.Errorf(path, "", "%q must be one prefix, or one of each family", text)
 	}
 	return list
@@ -124,7 +132,7 @@ func (c *checker) clusterIP(path string, s *Service, seen map[string]string) {
 
 func (c *checker) servicePorts(at string, s *Service, nodePorts map[string]string) {
 	if len(s.Ports) == 0 {
-		c.Errorf(at+".ports", "write ports: [{port: 80}]", "service %q has no ports", s.Name)
+		c.Errorf(at+".ports", "write ports: [{port: 80}]", "the Service has no ports")
 	}
 	names, numbers := map[string]string{}, map[string]string{}
 	for i, p := range s.Ports {
@@ -157,18 +165,17 @@ func (c *checker) servicePorts(at string, s *Service, nodePorts map[string]strin
 
 func (c *checker) backends(at string, s *Service) {
 	if len(s.Backends) == 0 {
-		c.Errorf(at+".backends", "name the nodes that answer: backends: [pod-a]", "service %q has no backends", s.Name)
+		c.Errorf(at+".backends", "name the nodes that answer: backends: [pod-a]", "the Service has no backends")
 	}
 	seen := map[string]string{}
 	for i, b := range s.Backends {
 		path := fmt.Sprintf("%s.backends[%d]", at, i)
 		x := c.nodes[b.Node]
 		if x == nil || b.Node == "" {
-			at := path
-			if c.Has(path + ".node") {
-				at += ".node"
+			if b.Node == "" || c.Has(path+".node") {
+				path += ".node"
 			}
-			c.unknown(at, "node", b.Node, c.t.names(false))
+			c.unknown(path, "node", b.Node, c.t.names(false))
 			continue
 		}
 		c.once(path, seen, fmt.Sprint(b), "backend %q stands here twice", b.Node)

@@ -72,7 +72,7 @@ func (c *checker) kind(x *nodeIndex, at string, f *Interface) {
 		c.KeyErrorf(at+"."+kinds[1], "keep one of them", "interface %q has %d kinds: %s", f.Name, len(kinds), strings.Join(kinds, ", "))
 	case len(kinds) == 1 && x.linked[f.Name] != nil:
 		c.KeyErrorf(at+"."+kinds[0], "take it out, or take the link out", "interface %q is the end of a link, it cannot be a %s", f.Name, kinds[0])
-	case len(kinds) == 0 && f.Name != "lo" && x.linked[f.Name] == nil && f.Name != "":
+	case len(kinds) == 0 && f.Name != "lo" && x.linked[f.Name] == nil && f.Name != "" && !c.Broken(at):
 		c.Errorf(at, "make it the end of a link, or give it bridge, vlan, macvlan, dummy, vxlan or ipip",
 			"interface %q has neither a link nor a kind", f.Name)
 	}

@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -8,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 )
+
+// mainTable is where routes are that name no table (RT_TABLE_MAIN).
+const mainTable = 254
 
 // prefix returns what the route is to; "default" is of the family of the next hop or the source, else IPv4.
 func (r *Route) prefix() (netip.Prefix, error) {
@@ -40,7 +44,7 @@ func (c *checker) routes(x *nodeIndex) {
 		c.network(at+".to", to)
 		c.within(at+".table", "table", r.Table, 0, math.MaxInt32)
 		c.within(at+".metric", "metric", r.Metric, 0, math.MaxInt32)
-		key := fmt.Sprint(to, r.Table, r.Metric)
+		key := fmt.Sprint(to, cmp.Or(r.Table, mainTable), r.Metric)
 		c.once(at+".to", seen, key, "there is a route to %s with this table and metric already", r.To)
 		c.routeFamilies(at, r, to)
 		c.routeKind(x, at, r)

@@ -189,10 +189,10 @@ func (c *checker) cycle(x *nodeIndex, at string, f *Interface) {
 	way := []string{f.Name}
 	for on, p := c.below(x, f); p != nil; on, p = c.below(on, p) {
 		way = append(way, p.Name)
-		if p == f && len(way) > 2 {
+		if p == f && len(way) > 2 { // being its own parent is reported there
 			c.Errorf(at, "", "interface %q stands on itself: %s", f.Name, strings.Join(way, " on "))
 		}
-		if seen[p] {
+		if p == f || seen[p] {
 			return
 		}
 		seen[p] = true

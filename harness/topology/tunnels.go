@@ -28,7 +28,7 @@ func (c *checker) tunnels() {
 		}
 		if len(t.Selectors) == 0 {
 			c.Errorf(at+".selectors", "write selectors: [{left: 10.244.0.0/24, right: 10.244.1.0/24}]",
-				"tunnel %q has no selectors: no packet would enter it", t.Name)
+				"the tunnel has no selectors: no packet would enter it")
 		}
 		for j, s := range t.Selectors {
 			c.selector(fmt.Sprintf("%s.selectors[%d]", at, j), t, s, pairs)

@@ -18,6 +18,7 @@ func Suggest(word string, known []string) string {
 // OneOf returns the hint that lists known, sorted, or an empty one if there are none or too many to read.
 func OneOf(known []string) string {
 	sorted := slices.Compact(slices.Sorted(slices.Values(known)))
+	sorted = slices.DeleteFunc(sorted, func(k string) bool { return k == "" })
 	switch {
 	case len(sorted) == 0 || len(sorted) > 24:
 		return ""
