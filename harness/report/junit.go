@@ -1,0 +1,135 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+type testSuites struct {
+	XMLName xml.Name  `xml:"testsuites"`
+	Name    string    `xml:"name,attr"`
+	Suite   testSuite `xml:"testsuite"`
+}
+
+type testSuite struct {
+	Name       string     `xml:"name,attr"`
+	Tests      int        `xml:"tests,attr"`
+	Failures   int        `xml:"failures,attr"`
+	Errors     int        `xml:"errors,attr"`
+	Skipped    int        `xml:"skipped,attr"`
+	Time       string     `xml:"time,attr"` // seconds
+	Timestamp  string     `xml:"timestamp,attr"`
+	Properties []property `xml:"properties>property"`
+	Cases      []testCase `xml:"testcase"`
+}
+
+type property struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type testCase struct {
+	Class   string   `xml:"classname,attr"`
+	Name    string   `xml:"name,attr"`
+	Time    string   `xml:"time,attr"` // seconds
+	Failure *problem `xml:"failure,omitempty"`
+	Error   *problem `xml:"error,omitempty"`
+	Skipped *problem `xml:"skipped,omitempty"`
+	Out     string   `xml:"system-out,omitempty"`
+}
+
+type problem struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+}
+
+// JUnit is the report as CI systems read it: one test case for the fault, for each control in each phase and for each
+// fix. A verdict that is not as documented is a failure, a lab that broke an error; what was not tried is skipped.
+func JUnit(r Report) []byte {
+	s := testSuite{
+		Name:      fmt.Sprintf("%s [%s]", r.Scenario, r.Runtime),
+		Time:      junitTime(r.Durations.Total),
+		Timestamp: r.Started.UTC().Format(time.RFC3339),
+		Properties: []property{
+			{"schema", r.Schema}, {"kernel", r.Kernel}, {"accelerator", r.Accelerator},
+			{"kubeProxy.version", r.KubeProxy.Version}, {"kubeProxy.mode", r.KubeProxy.Mode},
+			{"expected", fmt.Sprint(r.Expected)},
+		},
+	}
+	class := "faultline." + r.Scenario
+	for _, c := range r.Controls {
+		one := testCase{Class: class, Name: fmt.Sprintf("control %s (%s)", c.Name, c.Phase), Time: junitTime(c.Took), Out: c.saw()}
+		if !c.OK {
+			one.Failure = &problem{fmt.Sprintf("wanted %s; saw %s", c.Wanted, c.saw()), "Control"}
+		}
+		s.Cases = append(s.Cases, one)
+	}
+	fault := testCase{Class: class, Name: "fault " + r.Fault.Probe.Name, Time: junitTime(r.Fault.Probe.Took), Out: proof(&r.Fault.Probe, r.Fault.Evidence)}
+	fault.judge(r.Verdict, r.Verdict == verdict.Reproduced, r.Why)
+	s.Cases = append(s.Cases, fault)
+	for _, list := range []struct {
+		what  string
+		fixes []Fix
+	}{{"fix ", r.Fixes}, {"inert ", r.Inert}} {
+		for _, f := range list.fixes {
+			one := testCase{Class: class, Name: list.what + f.Name, Time: junitTime(f.Took), Out: proof(f.Probe, slices.Concat(f.Evidence, f.Own))}
+			one.judge(f.Verdict, f.Expected, f.Why)
+			s.Cases = append(s.Cases, one)
+		}
+	}
+	s.count()
+	out, err := xml.MarshalIndent(testSuites{Name: "faultline", Suite: s}, "", "  ")
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return append([]byte(xml.Header), append(out, '\n')...)
+}
+
+func (c *testCase) judge(v Verdict, expected bool, why string) {
+	p := &problem{Message: fmt.Sprintf("%s: %s", v, why), Type: string(v)}
+	switch {
+	case v == verdict.Unsupported || v == verdict.NotTried:
+		p.Type = ""
+		c.Skipped = p
+	case v == verdict.BrokenLab:
+		c.Error = p
+	case !expected:
+		c.Failure = p
+	}
+}
+
+func (s *testSuite) count() {
+	s.Tests = len(s.Cases)
+	for _, c := range s.Cases {
+		switch {
+		case c.Failure != nil:
+			s.Failures++
+		case c.Error != nil:
+			s.Errors++
+		case c.Skipped != nil:
+			s.Skipped++
+		}
+	}
+}
+
+// proof is what was seen, a line for the probe and for each piece of evidence.
+func proof(p *Probe, found []Evidence) string {
+	if p == nil {
+		return ""
+	}
+	lines := []string{p.Name + ": " + p.saw()}
+	for _, e := range found {
+		lines = append(lines, fmt.Sprintf("%s: %s", e.Name, e.Why))
+		if e.Readings.After.Text != "" {
+			lines = append(lines, e.Readings.After.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func junitTime(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }

@@ -1,0 +1,239 @@
+// Package report tells what a trial saw and how it was judged: as report.json for programs, junit.xml for CI, report.md
+// for an issue, and as the story on a terminal while it happens.
+//
+// In: a verdict.Trial, and harness.Events as they happen. Out: bytes. It never judges and asks nothing of the lab; all
+// but Write and Journal are pure.
+package report
+
+import (
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/probe"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// SchemaVersion names the form of report.json. Fields may be added to a version; what a field means, and that it is
+// there, changes only with the version.
+const SchemaVersion = "faultline/report/v1"
+
+// Report is report.json. All times are in milliseconds, lists are never null.
+type Report struct {
+	Schema      string    `json:"schema" jsonschema:"enum=faultline/report/v1"` // SchemaVersion
+	Scenario    string    `json:"scenario"`                                     // name of the scenario
+	Title       string    `json:"title"`                                        // the scenario's one sentence
+	System      string    `json:"system,omitempty"`                             // the product in which the fault was seen
+	Refs        []string  `json:"refs,omitempty"`                               // where the fault was reported
+	Started     time.Time `json:"started"`                                      // when the trial began
+	Runtime     string    `json:"runtime"`                                      // "netns", "vm" or "kind"
+	Accelerator string    `json:"accelerator"`                                  // of a vm: "kvm" or "tcg"; else empty
+	Kernel      string    `json:"kernel"`                                       // release of the kernel that was tried, as in uname -r
+	Place       string    `json:"place,omitempty"`                              // one line more about where the trial ran
+	KubeProxy   KubeProxy `json:"kubeProxy"`                                    // of the lab that shows the fault
+	Verdict     Verdict   `json:"verdict"`                                      // on the fault
+	Why         string    `json:"why"`                                          // reason of the verdict on the fault
+	Expected    bool      `json:"expected"`                                     // every verdict is what the scenario documents, and none is missing
+	ExitCode    int       `json:"exitCode"`                                     // of faultline run: 0 expected, 1 not, 3 unsupported here, 4 the lab broke
+	Controls    []Control `json:"controls"`                                     // every control in every phase
+	Fault       Fault     `json:"fault"`                                        // the documented failure, as it was seen first
+	Fixes       []Fix     `json:"fixes"`                                        // the documented fixes, in the scenario's order
+	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
+	Durations   Durations `json:"durations"`                                    // where the time went
+}
+
+// Verdict is a verdict.Verdict.
+type Verdict = verdict.Verdict
+
+// KubeProxy is the kube-proxy of the lab that shows the fault; empty where there is none.
+type KubeProxy struct {
+	Version string `json:"version"` // "v1.36.3"
+	Mode    string `json:"mode"`    // "iptables", "ipvs" or "nftables"
+}
+
+// Probe is a question to the data path with the answer.
+type Probe struct {
+	Name    string        `json:"name"`
+	From    string        `json:"from"`             // node that asked
+	To      string        `json:"to"`               // "node:port" or "service:port"
+	Wanted  string        `json:"wanted"`           // the answer that it was judged by, in words
+	Outcome probe.Outcome `json:"outcome"`          // what the network did; empty if the probe was not made
+	Peer    string        `json:"peer"`             // name that the answering server gave; empty if none answered
+	Source  string        `json:"source"`           // address that the server saw; empty if none answered
+	Detail  string        `json:"detail,omitempty"` // the system's own words
+	OK      bool          `json:"ok"`               // exactly as wanted
+	Took    int64         `json:"took"`             // milliseconds
+}
+
+// Control is a control with the phase in which it was asked.
+type Control struct {
+	Phase string `json:"phase"` // "before" the fault was shown, or "fix NAME"
+	Probe
+}
+
+// Fault is the failure as it was seen.
+type Fault struct {
+	Probe    Probe      `json:"probe"`
+	Evidence []Evidence `json:"evidence"`
+}
+
+// Evidence is what the kernel showed around a probe.
+type Evidence struct {
+	Name     string   `json:"name"`
+	On       string   `json:"on"`       // node whose kernel state was read
+	Kind     string   `json:"kind"`     // "xfrm", "conntrack", ...: what was read
+	Want     string   `json:"want"`     // what shows the cause, in words
+	Before   string   `json:"before"`   // before the probe, in a word or a line
+	After    string   `json:"after"`    // after the probe, likewise
+	OK       bool     `json:"ok"`       // it is there as wanted
+	Why      string   `json:"why"`      // what was wanted and what was there
+	Readings Readings `json:"readings"` // Before and After as they were read
+}
+
+// Readings are the readings before and after a probe.
+type Readings struct {
+	Before evidence.Reading `json:"before"`
+	After  evidence.Reading `json:"after"`
+}
+
+// Fix is a documented or an inert fix with the verdict on it.
+type Fix struct {
+	Name     string     `json:"name"`
+	Says     string     `json:"says,omitempty"` // one sentence about it
+	Verdict  Verdict    `json:"verdict"`
+	Expected bool       `json:"expected"` // this is what the scenario documents
+	Why      string     `json:"why"`      // reason of the verdict
+	Probe    *Probe     `json:"probe"`    // asked while the fix was in place; null if it was not tried
+	Evidence []Evidence `json:"evidence"` // the fault's evidence; ok means that it is still there
+	Own      []Evidence `json:"own"`      // evidence of the fix itself
+	Undone   *Verdict   `json:"undone"`   // verdict on the fault after the undo: Reproduced if it came back; null if nothing was undone
+	Took     int64      `json:"took"`     // milliseconds
+}
+
+// Durations says where the time went, in milliseconds.
+type Durations struct {
+	Total  int64   `json:"total"`
+	Phases []Phase `json:"phases"` // in the order in which they ended
+}
+
+// Phase is a part of the trial.
+type Phase struct {
+	Name string `json:"name"`
+	Took int64  `json:"took"` // milliseconds
+}
+
+// New makes the report on a trial.
+func New(t verdict.Trial) Report {
+	r := Report{
+		Schema:      SchemaVersion,
+		Scenario:    t.Scenario.Name,
+		Title:       t.Scenario.Title,
+		System:      t.Scenario.System,
+		Refs:        t.Scenario.Refs,
+		Started:     t.Started,
+		Runtime:     t.Place.Runtime,
+		Accelerator: t.Place.Accelerator,
+		Kernel:      t.Place.Kernel,
+		Place:       t.Place.Detail,
+		KubeProxy:   KubeProxy(t.KubeProxy),
+		Verdict:     t.Judgement.Verdict,
+		Why:         t.Judgement.Why,
+		Expected:    t.Expected(),
+		ExitCode:    t.ExitCode(),
+		Controls:    []Control{},
+		Fault:       Fault{Probe: newProbe(verdict.Probed{Probe: t.Scenario.Fault.Probe, Wanted: t.Scenario.Fault.Probe.Expectation}), Evidence: []Evidence{}},
+		Fixes:       newFixes(t.Fixes, false),
+		Inert:       newFixes(t.Inert, true),
+		Durations:   newDurations(t),
+	}
+	if t.Fault != nil {
+		r.controls("before", t.Fault.Controls)
+		r.Fault = Fault{Probe: newProbe(t.Fault.Probe), Evidence: newEvidence(t.Fault.Evidence)}
+	}
+	for _, list := range [][]verdict.Tried{t.Fixes, t.Inert} {
+		for _, f := range list {
+			if f.Seen != nil {
+				r.controls("fix "+f.Fix.Name, f.Seen.Controls)
+			}
+		}
+	}
+	return r
+}
+
+func (r *Report) controls(phase string, list []verdict.Probed) {
+	for _, p := range list {
+		r.Controls = append(r.Controls, Control{phase, newProbe(p)})
+	}
+}
+
+func newProbe(p verdict.Probed) Probe {
+	out := Probe{
+		Name:    p.Probe.Name,
+		From:    p.Probe.From,
+		To:      p.Probe.To,
+		Wanted:  p.Wanted.String(),
+		Outcome: p.Seen.Outcome,
+		Peer:    p.Seen.Peer,
+		Detail:  p.Seen.Detail,
+		Took:    p.Seen.Took.Milliseconds(),
+	}
+	if a := p.Seen.Source.Addr(); a.IsValid() {
+		out.Source = a.Unmap().String()
+	}
+	out.OK, _ = p.Met()
+	return out
+}
+
+func newEvidence(found []evidence.Finding) []Evidence {
+	list := make([]Evidence, len(found))
+	for i, f := range found {
+		s := f.Spec
+		list[i] = Evidence{
+			Name: s.Title(), On: s.On, Kind: s.Kind(), Want: s.Want.String(),
+			Before: s.Show(f.Before), After: s.Show(f.After), OK: f.OK, Why: f.Why,
+			Readings: Readings{f.Before, f.After},
+		}
+	}
+	return list
+}
+
+func newFixes(tried []verdict.Tried, inert bool) []Fix {
+	list := make([]Fix, len(tried))
+	for i, t := range tried {
+		list[i] = Fix{
+			Name:     t.Fix.Name,
+			Says:     t.Fix.Says,
+			Verdict:  t.Judgement.Verdict,
+			Expected: t.Judgement.Expected,
+			Why:      t.Judgement.Why,
+			Evidence: []Evidence{},
+			Own:      []Evidence{},
+			Took:     t.Took.Milliseconds(),
+		}
+		if t.Seen != nil {
+			list[i].seen(*t.Seen, inert)
+		}
+	}
+	return list
+}
+
+func (f *Fix) seen(seen verdict.FixSeen, inert bool) {
+	p := newProbe(seen.Probe)
+	if inert {
+		p = newProbe(seen.Symptom) // which is what an inert fix must leave
+	}
+	f.Probe = &p
+	f.Evidence = newEvidence(seen.Evidence)
+	f.Own = newEvidence(seen.Own)
+	if seen.Undone != nil {
+		v := verdict.JudgeAgain(*seen.Undone).Verdict
+		f.Undone = &v
+	}
+}
+
+func newDurations(t verdict.Trial) Durations {
+	d := Durations{Total: t.Took.Milliseconds(), Phases: make([]Phase, len(t.Phases))}
+	for i, p := range t.Phases {
+		d.Phases[i] = Phase{p.Name, p.Took.Milliseconds()}
+	}
+	return d
+}

@@ -1,0 +1,185 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with the file, or writes the file with -update.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s is out of date, run this test with -update if that is meant:\n%s", file, diff)
+	}
+}
+
+func TestReports(t *testing.T) {
+	r := New(trial())
+	golden(t, "testdata/report.json", JSON(r))
+	golden(t, "testdata/junit.xml", JUnit(r))
+	golden(t, "testdata/report.md", Markdown(r))
+}
+
+func TestReportsOfATrialThatSawNothing(t *testing.T) {
+	s := experiment()
+	r := New(verdict.Trial{Scenario: s, Started: began, Judgement: verdict.Judgement{Verdict: verdict.Unsupported, Why: "runtime netns: unsupported here:\n  - ip_vs"}})
+	golden(t, "testdata/unsupported.json", JSON(r))
+	golden(t, "testdata/unsupported.xml", JUnit(r))
+	golden(t, "testdata/unsupported.md", Markdown(r))
+	if r.Expected || r.ExitCode != 3 {
+		t.Errorf("expected %v, exit code %d", r.Expected, r.ExitCode)
+	}
+}
+
+func TestListsAreNeverNull(t *testing.T) {
+	for _, x := range []verdict.Trial{trial(), {}} {
+		var r struct {
+			Controls, Fixes, Inert []json.RawMessage
+			Fault                  struct{ Evidence []json.RawMessage }
+			Durations              struct{ Phases []json.RawMessage }
+		}
+		if err := json.Unmarshal(JSON(New(x)), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Controls == nil || r.Fixes == nil || r.Inert == nil || r.Fault.Evidence == nil || r.Durations.Phases == nil {
+			t.Errorf("null in %+v", r)
+		}
+	}
+}
+
+func TestJUnitCounts(t *testing.T) {
+	var got testSuites
+	if err := xml.Unmarshal(JUnit(New(trial())), &got); err != nil {
+		t.Fatal(err)
+	}
+	s := got.Suite
+	if s.Tests != len(s.Cases) || s.Tests != 11 || s.Failures != 3 || s.Errors != 0 || s.Skipped != 1 {
+		t.Errorf("%d cases: tests %d, failures %d, errors %d, skipped %d", len(s.Cases), s.Tests, s.Failures, s.Errors, s.Skipped)
+	}
+	x := trial()
+	x.Fixes[0].Judgement = verdict.JudgeBroken("the guest died")
+	if err := xml.Unmarshal(JUnit(New(x)), &got); err != nil || got.Suite.Errors != 1 {
+		t.Errorf("errors %d, %v", got.Suite.Errors, err)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	for file, o := range map[string]Options{
+		"testdata/plain.txt":    {},
+		"testdata/verbose.txt":  {Verbose: true},
+		"testdata/terminal.txt": {Width: 50, Colour: true},
+	} {
+		var b bytes.Buffer
+		term := NewTerminal(&b, o)
+		for _, e := range story() {
+			term.Tell(e)
+		}
+		term.Close(New(trial()), "build/reports/invented")
+		golden(t, file, b.Bytes())
+		if !o.Colour && o.Width == 0 && strings.ContainsAny(b.String(), "\x1b\r") {
+			t.Errorf("%s has control characters", file)
+		}
+	}
+}
+
+func TestJournalHasWholeLines(t *testing.T) {
+	var w lines
+	j := NewJournal(&w)
+	for _, e := range story() {
+		j.Tell(e)
+	}
+	if err := j.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range story() {
+		var got harness.Event
+		if err := json.Unmarshal([]byte(w[i]), &got); err != nil || strings.Index(w[i], "\n") != len(w[i])-1 {
+			t.Fatalf("write %d: %q: %v", i, w[i], err)
+		}
+		if got.Kind != want.Kind || got.Text != want.Text || !got.Time.Equal(want.Time) {
+			t.Errorf("write %d: got %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+// lines keeps each write.
+type lines []string
+
+func (l *lines) Write(p []byte) (int, error) {
+	*l = append(*l, string(p))
+	return len(p), nil
+}
+
+func TestJournalStopsAtTheFirstError(t *testing.T) {
+	var w full
+	j := NewJournal(&w)
+	j.Tell(harness.Event{})
+	j.Tell(harness.Event{})
+	if got, want := j.Err().Error(), "write journal: no room"; got != want || w != 1 {
+		t.Errorf("got %q after %d writes, want %q after one", got, w, want)
+	}
+}
+
+type full int
+
+func (f *full) Write([]byte) (int, error) {
+	*f++
+	return 0, errors.New("no room")
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "build", "reports", "invented")
+	for range 2 { // the second takes the first away
+		if err := Write(dir, New(trial())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, golden := range map[string]string{JSONFile: "report.json", JUnitFile: "junit.xml", MarkdownFile: "report.md"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		want, _ := os.ReadFile(filepath.Join("testdata", golden))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not as the golden file: %v", name, err)
+		}
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm()&0o444 == 0 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 3 {
+		t.Errorf("%v %v, want three files", entries, err)
+	}
+}
+
+func TestWriteSaysWhichFileItCouldNotWrite(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := Write(filepath.Join(dir, "file", "reports"), New(trial()))
+	if want := "write report: mkdir " + dir + "/file: not a directory"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
