@@ -161,8 +161,8 @@ func checkDummy(ctx context.Context, n Node, services []plan.Service) ([]string,
 		return nil, err
 	}
 	var want []string
-	for _, s := range services {
-		want = append(want, s.ClusterIP.String())
+	for _, f := range families(services) {
+		want = append(want, wantedSets(services, f, n.Name())[f.set(setIPVSIPs)]...)
 	}
 	return difference("kube-ipvs0", want, parseAddresses(string(out))), nil
 }

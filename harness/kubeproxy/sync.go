@@ -57,7 +57,7 @@ func WaitInSync(ctx context.Context, n Node, mode string, services []plan.Servic
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	last := &NotInSyncError{Node: n.Name(), Mode: mode}
-	for {
+	for first := true; ; first = false {
 		missing, err := look(ctx, n, services)
 		if err == nil && len(missing) == 0 {
 			return nil
@@ -65,7 +65,7 @@ func WaitInSync(ctx context.Context, n Node, mode string, services []plan.Servic
 		if errors.Is(err, exec.ErrNotFound) {
 			return fmt.Errorf("%s: look for kube-proxy's rules: %w", n.Name(), err)
 		}
-		if ctx.Err() == nil { // else err may only say that the look was cut short
+		if first || ctx.Err() == nil { // later, err may only say that the look was cut short
 			last.Missing, last.Err = missing, err
 		}
 		select {
