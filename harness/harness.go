@@ -1,2 +1,196 @@
-// Package harness runs the experiment.
+// Package harness runs the experiment that a scenario describes.
+//
+// In: a scenario, its topology and a lab.Runtime. Out: a verdict.Trial, everything that was seen with the judgement on
+// it, and Events while it happens. The package builds nothing itself and judges nothing itself: labs come from the
+// runtime, verdicts from package verdict.
 package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/plan"
+	"github.com/faultline-lab/faultline/harness/scenario"
+	"github.com/faultline-lab/faultline/harness/topology"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// Trial is one run of a scenario.
+type Trial struct {
+	Scenario *scenario.Scenario
+	// Topology parses the scenario's topology with settings by path.
+	Topology func(set map[string]string) (*topology.Topology, error)
+	Set      map[string]string // settings on top of the scenario's own; may be nil
+	Runtime  lab.Runtime       // not closed by the trial
+	Only     []string          // names of the fixes and inert fixes to try; empty tries all
+	Tell     func(Event)       // hears what happens as it happens, one call at a time; nil hears nothing
+
+	out  verdict.Trial
+	base setup
+}
+
+// setup is a topology with its plan.
+type setup struct {
+	topology *topology.Topology
+	plan     *plan.Plan
+}
+
+// Run runs the experiment. The error is about input that cannot be run (a name that the topology does not have) or
+// about ctx; whatever happens to the lab is in the trial, as a verdict. The trial holds what was seen up to the error.
+//
+// The order is the argument: the controls show that the lab works, the fault that it breaks as documented and for the
+// documented reason, and each fix, on a lab that has just shown the fault, that it mends it.
+func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
+	if _, err := t.Prepare(); err != nil {
+		return t.out, err
+	}
+	t.begin()
+	if err := t.place(ctx); err != nil {
+		t.judgeFault(unbuilt(err))
+		return t.finish(ctx)
+	}
+
+	stand := &stand{trial: t}
+	defer stand.close()
+	if err := stand.showFirst(ctx); err != nil {
+		t.judgeFault(unbuilt(err))
+		return t.finish(ctx)
+	}
+	t.judgeFault(verdict.JudgeFault(*t.out.Fault))
+	if t.out.Judgement.Verdict != verdict.Reproduced {
+		return t.finish(ctx)
+	}
+	for i := range t.out.Fixes {
+		t.try(ctx, stand, &t.out.Fixes[i], verdict.JudgeFix)
+	}
+	for i := range t.out.Inert {
+		t.try(ctx, stand, &t.out.Inert[i], verdict.JudgeInert)
+	}
+	return t.finish(ctx)
+}
+
+// Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built,
+// and returns the plan of the base lab. Run does it by itself; call Prepare to choose a runtime by the plan.
+func (t *Trial) Prepare() (*plan.Plan, error) {
+	var err error
+	if t.base, err = t.compile(nil); err != nil {
+		return nil, err
+	}
+	if err := t.checkNames(t.base.topology); err != nil {
+		return nil, err
+	}
+	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
+		if _, err := t.compile(f.Set); err != nil {
+			return nil, fmt.Errorf("fix %s: %w", f.Name, err)
+		}
+	}
+	return t.base.plan, t.checkOnly()
+}
+
+// begin is a record of the trial in which nothing was seen yet.
+func (t *Trial) begin() {
+	t.out = verdict.Trial{Scenario: *t.Scenario, Started: time.Now()}
+	t.out.KubeProxy = kubeProxyOf(t.base.topology)
+}
+
+// compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
+func (t *Trial) compile(fix map[string]string) (setup, error) {
+	set := map[string]string{}
+	for _, more := range []map[string]string{t.Scenario.Set, t.Set, fix} {
+		maps.Copy(set, more)
+	}
+	top, err := t.Topology(set)
+	if err != nil {
+		return setup{}, err
+	}
+	p, err := plan.Compile(top)
+	return setup{topology: top, plan: p}, err
+}
+
+// place asks the runtime what the trial will run on.
+func (t *Trial) place(ctx context.Context) error {
+	return t.phase("find a place", func() error {
+		facts, err := t.Runtime.Check(ctx, t.base.plan)
+		t.out.Place = verdict.Place(facts)
+		return err
+	})
+}
+
+// unbuilt is the judgement on a lab that could not be had.
+func unbuilt(err error) verdict.Judgement {
+	if errors.Is(err, lab.ErrUnsupported) {
+		return verdict.Judgement{Verdict: verdict.Unsupported, Why: err.Error()}
+	}
+	return verdict.JudgeBroken(err.Error())
+}
+
+func (t *Trial) judgeFault(j verdict.Judgement) {
+	t.out.Judgement = j
+	t.out.Fixes = t.untried(t.Scenario.Fixes)
+	t.out.Inert = t.untried(t.Scenario.Inert)
+	t.tell(Event{Kind: Judged, Text: "the fault", OK: j.Expected, Judged: &j})
+}
+
+// finish closes the record. A cancelled context is the caller's to report.
+func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
+	t.out.Took = time.Since(t.out.Started)
+	return t.out, ctx.Err()
+}
+
+// untried is the record of fixes before any is tried, with the judgement that stands if the fault is not shown.
+func (t *Trial) untried(fixes []scenario.Fix) []verdict.Tried {
+	tried := make([]verdict.Tried, len(fixes))
+	for i, f := range fixes {
+		tried[i] = verdict.Tried{Fix: f, Judgement: verdict.JudgeNotTried(t.out.Judgement)}
+		if !t.wants(f) {
+			tried[i].Judgement = verdict.JudgeLeftOut()
+		}
+	}
+	return tried
+}
+
+func (t *Trial) wants(f scenario.Fix) bool {
+	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name)
+}
+
+// kubeProxyOf is the first kube-proxy of a topology.
+func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
+	for _, n := range top.Nodes {
+		if n.KubeProxy != nil {
+			return verdict.KubeProxy{Version: n.KubeProxy.Version, Mode: n.KubeProxy.Mode}
+		}
+	}
+	return verdict.KubeProxy{}
+}
+
+// phase runs do as a named part of the trial, with its time.
+func (t *Trial) phase(name string, do func() error) error {
+	start := time.Now()
+	t.tell(Event{Kind: Began, Text: name})
+	err := do()
+	end := Event{Kind: Ended, Text: name, Took: time.Since(start), OK: err == nil}
+	if err != nil {
+		end.Err = err.Error()
+	}
+	t.out.Phases = append(t.out.Phases, verdict.Phase{Name: name, Took: end.Took})
+	t.tell(end)
+	return err
+}
+
+// Note tells the person a line that belongs to the trial: why this runtime, what is not verified.
+func (t *Trial) Note(line string) { t.tell(Event{Kind: Note, Text: line}) }
+
+// Progress tells what a long phase is doing.
+func (t *Trial) Progress(line string) { t.tell(Event{Kind: Progress, Text: line}) }
+
+func (t *Trial) tell(e Event) {
+	if t.Tell != nil {
+		e.Time = time.Now()
+		t.Tell(e)
+	}
+}

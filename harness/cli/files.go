@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/faultline-lab/faultline/harness/scenario"
+	"github.com/faultline-lab/faultline/harness/topology"
+	"github.com/faultline-lab/faultline/scenarios"
+	"github.com/faultline-lab/faultline/topologies"
+)
+
+// source is a YAML file, from disk or from the binary.
+type source struct {
+	name string // for error messages: a path, or the path it has in the repository
+	dir  string // of a file on disk; empty for one in the binary
+	text []byte
+}
+
+// isPath reports whether a name on the command line or in a scenario means a file on disk rather than one in the binary.
+func isPath(name string) bool {
+	return strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+func readFile(path string) (source, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return source{}, &exit{ExitUsage, err}
+	}
+	return source{name: path, dir: filepath.Dir(path), text: text}, nil
+}
+
+// scenarioSource finds a scenario by name in the binary, or by path.
+func scenarioSource(name string) (source, error) {
+	if isPath(name) {
+		return readFile(name)
+	}
+	text, err := scenarios.Read(name)
+	if err != nil {
+		return source{}, &exit{ExitUsage, err}
+	}
+	return source{name: "scenarios/" + name + "/scenario.yaml", text: text}, nil
+}
+
+// topologySource finds a topology by name in the binary, or by a path relative to dir.
+func topologySource(name, dir string) (source, error) {
+	if isPath(name) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		return readFile(name)
+	}
+	text, err := topologies.Read(name)
+	if err != nil {
+		return source{}, &exit{ExitUsage, err}
+	}
+	return source{name: "topologies/" + name + ".yaml", text: text}, nil
+}
+
+// experiment is a scenario with its topology's source.
+type experiment struct {
+	scenario *scenario.Scenario
+	topology source
+}
+
+// readExperiment reads the scenario of that name or path, and finds its topology.
+func readExperiment(name string) (*experiment, error) {
+	src, err := scenarioSource(name)
+	if err != nil {
+		return nil, err
+	}
+	return parseExperiment(src)
+}
+
+func parseExperiment(src source) (*experiment, error) {
+	sc, err := scenario.Parse(src.name, src.text)
+	if err != nil {
+		return nil, &exit{ExitUsage, err}
+	}
+	top, err := topologySource(sc.Topology, src.dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: topology: %w", src.name, err)
+	}
+	return &experiment{scenario: sc, topology: top}, nil
+}
+
+// parseTopology is the experiment's topology with settings.
+func (e *experiment) parseTopology(set map[string]string) (*topology.Topology, error) {
+	return topology.Parse(e.topology.name, e.topology.text, set)
+}
+
+// settings reads path=value pairs from the command line.
+func settings(pairs []string) (map[string]string, error) {
+	set := map[string]string{}
+	for _, pair := range pairs {
+		path, value, ok := strings.Cut(pair, "=")
+		if !ok || path == "" {
+			return nil, &exit{ExitUsage, fmt.Errorf("--set %q: want PATH=VALUE, for example kubeProxy.mode=iptables", pair)}
+		}
+		if _, twice := set[path]; twice {
+			return nil, &exit{ExitUsage, fmt.Errorf("--set %s is given twice", path)}
+		}
+		set[path] = value
+	}
+	return set, nil
+}
+
+// usage marks err as bad input unless it has an exit code already.
+func usage(err error) error {
+	var e *exit
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &exit{ExitUsage, err}
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultline-lab/faultline/harness/kubeproxy"
+	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/netns"
+	"github.com/faultline-lab/faultline/harness/lab/vm"
+	"github.com/faultline-lab/faultline/harness/lab/vm/kernel"
+	"github.com/faultline-lab/faultline/harness/plan"
+)
+
+var runtimeNames = []string{"auto", "netns", "vm"}
+
+// placeFlags choose where labs are built and with which kube-proxy.
+type placeFlags struct {
+	runtime   string
+	kernel    string
+	modules   string
+	kubeProxy string
+}
+
+func (f *placeFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.runtime, "runtime", "auto", "auto, netns (this kernel) or vm (a kernel of your choice)")
+	c.Flags().StringVar(&f.kernel, "kernel", "", "kernel of the vm: "+strings.Join(vm.KernelNames(), ", ")+", or a file (default "+vm.DefaultKernel+")")
+	c.Flags().StringVar(&f.modules, "modules", "", "with --kernel FILE: the directory of its modules, /lib/modules/RELEASE")
+	c.Flags().StringVar(&f.kubeProxy, "kube-proxy", "", "version of kube-proxy, v1.29.6 for example (default: the topology's)")
+	_ = c.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimeNames, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
+}
+
+// runtime is the runtime that f asks for. With auto it is netns where this kernel can carry p, else vm, and note says
+// why.
+func (a *app) runtime(ctx context.Context, p *plan.Plan, f placeFlags, progress, note func(string)) lab.Runtime {
+	proxies := &kubeproxy.Builder{Cache: a.cache, Progress: progress}
+	here := func() lab.Runtime {
+		return netns.New(netns.Options{Progress: progress, KubeProxy: proxies.Binary})
+	}
+	guest := func() lab.Runtime {
+		return vm.New(vm.Options{Cache: a.cache, Kernel: f.kernel, Modules: f.modules, Progress: progress, KubeProxy: proxies.Binary})
+	}
+	switch {
+	case f.runtime == "netns":
+		return here()
+	case f.runtime == "vm":
+		return guest()
+	case f.kernel != "":
+		note("runtime vm: a kernel was asked for")
+		return guest()
+	}
+	rt := here()
+	_, err := rt.Check(ctx, p)
+	if err == nil {
+		note("runtime netns: this kernel has all that the lab needs")
+		return rt
+	}
+	rt.Close()
+	var missing *lab.UnsupportedError
+	if !errors.As(err, &missing) {
+		note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))
+		return guest()
+	}
+	var what []string
+	for _, m := range missing.Missing {
+		what = append(what, m.What)
+	}
+	note("runtime vm: this machine lacks " + strings.Join(what, "; "))
+	return guest()
+}
+
+// check finds flags that cannot be meant, before anything is built.
+func (f *placeFlags) check() error {
+	known := slices.Contains(vm.KernelNames(), f.kernel)
+	switch {
+	case !slices.Contains(runtimeNames, f.runtime):
+		return fmt.Errorf("--runtime %q: want %s", f.runtime, strings.Join(runtimeNames, ", "))
+	case f.runtime == "netns" && f.kernel != "":
+		return errors.New("--kernel goes with --runtime vm: netns uses this machine's kernel")
+	case f.modules != "" && (f.kernel == "" || known):
+		return errors.New("--modules goes with --kernel FILE")
+	}
+	if f.kernel != "" && !known {
+		if _, err := os.Stat(f.kernel); err != nil {
+			return fmt.Errorf("--kernel %s: want %s, or the file of a kernel: %w", f.kernel, strings.Join(vm.KernelNames(), ", "), err)
+		}
+	}
+	return nil
+}
+
+// placed gives an error of the vm's kernels its exit code.
+func placed(err error) error {
+	var missing *kernel.MissingError
+	switch {
+	case errors.Is(err, kernel.ErrName):
+		return &exit{ExitUsage, err}
+	case errors.Is(err, lab.ErrUnsupported), errors.As(err, &missing):
+		return &exit{ExitUnsupported, err}
+	}
+	return &exit{ExitBroken, err}
+}

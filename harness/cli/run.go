@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/plan"
+	"github.com/faultline-lab/faultline/harness/report"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+type runFlags struct {
+	place  placeFlags
+	set    []string
+	fixes  []string
+	report string
+}
+
+func (a *app) run() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run NAME|FILE",
+		Short: "Reproduce a scenario's failure, prove its cause and verify every fix",
+		Example: `  faultline run ipvs-ipsec
+  faultline run ipvs-ipsec --kernel debian-13 --fix iptables-mode
+  faultline run ipvs-ipsec --set kubeProxy.mode=iptables     # without the cause: NotReproduced, exit code 1
+  faultline run ./my-failure/scenario.yaml`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenarios,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.runScenario(c.Context(), args[0], f)
+		},
+	}
+	f.place.add(c)
+	c.Flags().StringArrayVar(&f.set, "set", nil, "a setting of the topology as PATH=VALUE (repeatable)")
+	c.Flags().StringArrayVar(&f.fixes, "fix", nil, "try only this fix or inert fix (repeatable)")
+	c.Flags().StringVar(&f.report, "report", "", "directory for the report (default build/reports/NAME)")
+	return c
+}
+
+func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
+	if err := f.place.check(); err != nil {
+		return usage(err)
+	}
+	exp, err := readExperiment(name)
+	if err != nil {
+		return usage(err)
+	}
+	set, err := settings(f.set)
+	if err != nil {
+		return err
+	}
+	if f.place.kubeProxy != "" {
+		set["kubeProxy.version"] = f.place.kubeProxy
+	}
+	trial := &harness.Trial{
+		Scenario: exp.scenario,
+		Topology: exp.parseTopology,
+		Set:      set,
+		Only:     f.fixes,
+	}
+	base, err := trial.Prepare()
+	if err != nil {
+		return usage(err)
+	}
+	dir := f.report
+	if dir == "" {
+		dir = filepath.Join("build", "reports", exp.scenario.Name)
+	}
+	return a.runTrial(ctx, trial, base, dir, f.place)
+}
+
+// runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
+// was seen before a kill is in the journal beside it.
+func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Plan, dir string, place placeFlags) (err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return &exit{ExitBroken, err}
+	}
+	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
+	if err != nil {
+		return &exit{ExitBroken, err}
+	}
+	defer journal.Close()
+	width, colour := terminal(a.stdout)
+	screen := report.NewTerminal(a.stdout, report.Options{Width: width, Colour: colour, Verbose: a.verbose})
+	log := report.NewJournal(journal)
+	var one sync.Mutex // progress comes from other goroutines than the trial's
+	trial.Tell = func(e harness.Event) {
+		one.Lock()
+		defer one.Unlock()
+		log.Tell(e)
+		screen.Tell(e)
+	}
+
+	rt := a.runtime(ctx, base, place, trial.Progress, trial.Note)
+	defer func() {
+		if cerr := rt.Close(); cerr != nil && err == nil {
+			err = &exit{ExitBroken, cerr}
+		}
+	}()
+	trial.Runtime = rt
+	out, runErr := trial.Run(ctx)
+	r := report.New(out)
+	if err := report.Write(dir, r); err != nil {
+		return &exit{ExitBroken, err}
+	}
+	if err := log.Err(); err != nil {
+		return &exit{ExitBroken, err}
+	}
+	screen.Close(r, dir)
+	if runErr != nil {
+		return fmt.Errorf("%s: %w", trial.Scenario.Name, runErr)
+	}
+	return verdictError(out)
+}
+
+// verdictError turns a trial into the exit code; the terminal has said it all.
+func verdictError(out verdict.Trial) error {
+	if code := out.ExitCode(); code != ExitOK {
+		return &exit{code, errSaid}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/scenario"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// judge is verdict.JudgeFix or verdict.JudgeInert.
+type judge func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
+
+// try tries one fix and judges it, unless it is left out or the trial was cancelled.
+func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, judge judge) {
+	if !t.wants(tried.Fix) {
+		return
+	}
+	if ctx.Err() != nil {
+		tried.Judgement = verdict.Judgement{Verdict: verdict.NotTried, Why: "the trial was cancelled"}
+		return
+	}
+	start := time.Now()
+	err := t.phase("fix "+tried.Fix.Name, func() (err error) {
+		tried.Seen, err = t.see(ctx, s, tried.Fix)
+		return err
+	})
+	switch {
+	case err == nil:
+		tried.Judgement = judge(*t.Scenario, tried.Fix, *tried.Seen)
+	case errors.Is(err, lab.ErrUnsupported):
+		tried.Judgement = verdict.JudgeUnsupported(tried.Fix, t.out.Place, err.Error())
+	default:
+		tried.Judgement = verdict.JudgeBroken(err.Error())
+	}
+	tried.Took = time.Since(start)
+	t.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
+}
+
+// see puts a fix in place and looks: the controls, the fault's probe, the evidence, and the fault again after the undo.
+// A fix by settings is seen on a lab of its own, any other on a lab that has just shown the fault.
+func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
+	if missing := f.Needs.Missing(t.out.Place.Kernel); missing != "" {
+		return nil, fmt.Errorf("%w: %s", lab.ErrUnsupported, missing)
+	}
+	if len(f.Set) > 0 {
+		return t.seeSet(ctx, f)
+	}
+	b, err := s.faulty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.Probe != nil {
+		return b.look(ctx, f, *f.Probe, f.Probe.Expectation)
+	}
+	s.shown = false
+	if err := b.run(ctx, f.Run); err != nil {
+		return nil, err
+	}
+	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	if err != nil || len(f.Undo) == 0 {
+		return seen, err
+	}
+	if err := b.run(ctx, f.Undo); err != nil {
+		return seen, fmt.Errorf("undo: %w", err)
+	}
+	seen.Undone = &verdict.FaultSeen{}
+	seen.Undone.Probe, seen.Undone.Evidence, err = b.fault(ctx)
+	s.shown = err == nil && verdict.JudgeAgain(*seen.Undone).Verdict == verdict.Reproduced
+	return seen, err
+}
+
+func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, error) {
+	setup, err := t.compile(f.Set)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.Runtime.Check(ctx, setup.plan); err != nil {
+		return nil, err
+	}
+	b, err := t.build(ctx, "build a lab with "+f.Name, setup)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	return b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+}
+
+// look asks everything that the judge wants to know while a fix is in place.
+func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
+	fault := b.trial.Scenario.Fault
+	seen := &verdict.FixSeen{}
+	var err error
+	if seen.Controls, err = b.controls(ctx); err != nil {
+		return nil, err
+	}
+	probed, findings, err := b.ask(ctx, p, wanted, slices.Concat(fault.Evidence, f.Evidence))
+	if err != nil {
+		return nil, err
+	}
+	seen.Probe, seen.Symptom = probed, probed
+	seen.Symptom.Wanted = fault.Probe.Expectation
+	if seen.Symptom.Sources, err = b.sources(seen.Symptom.Wanted); err != nil {
+		return nil, err
+	}
+	seen.Evidence, seen.Own = findings[:len(fault.Evidence)], findings[len(fault.Evidence):]
+	return seen, nil
+}

@@ -1,0 +1,140 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/scenario"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// stand keeps the base lab for the fixes that act on a live one. It hands the lab out only while the last thing seen on
+// it was the fault in full, and builds a fresh one otherwise.
+type stand struct {
+	trial *Trial
+	bench *bench // nil before the first lab and after one was given up
+	shown bool   // the last thing seen on bench was the fault, evidence and all
+}
+
+// showFirst builds the base lab, asks the controls and shows the fault, into the trial.
+func (s *stand) showFirst(ctx context.Context) error {
+	t := s.trial
+	if err := s.build(ctx, "build the lab"); err != nil {
+		return err
+	}
+	seen := &verdict.FaultSeen{}
+	err := t.phase("controls", func() (err error) {
+		seen.Controls, err = s.bench.controls(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return t.phase("fault", func() (err error) {
+		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
+		if err != nil {
+			return err
+		}
+		t.out.Fault = seen
+		s.shown = verdict.JudgeFault(*seen).Verdict == verdict.Reproduced
+		return nil
+	})
+}
+
+// faulty is a lab on which the fault was the last thing seen.
+func (s *stand) faulty(ctx context.Context) (*bench, error) {
+	if s.bench != nil && s.shown {
+		return s.bench, nil
+	}
+	s.close()
+	if err := s.build(ctx, "build a fresh lab"); err != nil {
+		return nil, err
+	}
+	var seen verdict.FaultSeen
+	err := s.trial.phase("fault", func() (err error) {
+		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if j := verdict.JudgeAgain(seen); j.Verdict != verdict.Reproduced {
+		return nil, fmt.Errorf("a fresh lab does not show the fault: %s: %s", j.Verdict, j.Why)
+	}
+	s.shown = true
+	return s.bench, nil
+}
+
+func (s *stand) build(ctx context.Context, phase string) error {
+	b, err := s.trial.build(ctx, phase, s.trial.base)
+	s.bench, s.shown = b, false
+	return err
+}
+
+// close gives the lab up. What goes wrong is told, not returned: the trial's results stand.
+func (s *stand) close() {
+	if s.bench != nil {
+		s.bench.close()
+	}
+	s.bench, s.shown = nil, false
+}
+
+// bench is a lab that is up, with the names of its topology: what probes and evidence are taken on.
+type bench struct {
+	trial *Trial
+	setup setup
+	lab   lab.Lab
+}
+
+func (t *Trial) build(ctx context.Context, phase string, s setup) (*bench, error) {
+	b := &bench{trial: t, setup: s}
+	err := t.phase(phase, func() (err error) {
+		b.lab, err = t.Runtime.Up(ctx, s.plan)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) close() {
+	if err := b.lab.Close(); err != nil {
+		b.trial.tell(Event{Kind: Note, Text: fmt.Sprintf("close the lab: %v", err)})
+	}
+}
+
+// controls asks every control of the scenario.
+func (b *bench) controls(ctx context.Context) ([]verdict.Probed, error) {
+	var all []verdict.Probed
+	for _, p := range b.trial.Scenario.Controls {
+		seen, _, err := b.ask(ctx, p, p.Expectation, nil)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, seen)
+	}
+	return all, nil
+}
+
+// fault asks the fault's probe and takes the fault's evidence around it.
+func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, error) {
+	f := b.trial.Scenario.Fault
+	return b.ask(ctx, f.Probe, f.Probe.Expectation, f.Evidence)
+}
+
+// run runs commands on the lab, in order.
+func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
+	for _, a := range actions {
+		n, err := b.lab.Node(a.On)
+		if err != nil {
+			return err
+		}
+		if _, err := lab.RunInput(ctx, n, a.Stdin, a.Cmd...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
