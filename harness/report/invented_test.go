@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness"
@@ -48,7 +49,7 @@ func experiment() scenario.Scenario {
 // entry is a conntrack reading with those bits.
 func entry(bits ...string) evidence.Reading {
 	words := append([]string{"SYN_RECV"}, bits...)
-	return evidence.Reading{Exists: true, Words: words, Text: "tcp 6 58 SYN_RECV src=10.96.0.10 dst=10.96.0.10 sport=40000 dport=80"}
+	return evidence.Reading{Exists: true, Words: words, Value: strings.Join(words, " "), Text: "tcp 6 58 SYN_RECV src=10.96.0.10 dst=10.96.0.10 sport=40000 dport=80"}
 }
 
 // findings are the fault's evidence, judged: drops more were counted, the entry has those bits.

@@ -91,7 +91,7 @@ func JUnit(r Report) []byte {
 }
 
 func (c *testCase) judge(v Verdict, expected bool, why string) {
-	p := &problem{Message: fmt.Sprintf("%s: %s", v, why), Type: string(v)}
+	p := &problem{Message: printable(fmt.Sprintf("%s: %s", v, why)), Type: string(v)}
 	switch {
 	case v == verdict.Unsupported || v == verdict.NotTried:
 		p.Type = ""
@@ -129,7 +129,7 @@ func proof(p *Probe, found []Evidence) string {
 			lines = append(lines, e.Readings.After.Text)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return printable(strings.Join(lines, "\n"))
 }
 
 func junitTime(ms int64) string { return fmt.Sprintf("%.3f", float64(ms)/1000) }

@@ -100,13 +100,13 @@ type Fix struct {
 	Name     string     `json:"name"`
 	Says     string     `json:"says,omitempty"` // one sentence about it
 	Verdict  Verdict    `json:"verdict"`
-	Expected bool       `json:"expected"` // this is what the scenario documents
-	Why      string     `json:"why"`      // reason of the verdict
-	Probe    *Probe     `json:"probe"`    // asked while the fix was in place; null if it was not tried
-	Evidence []Evidence `json:"evidence"` // the fault's evidence; ok means that it is still there
-	Own      []Evidence `json:"own"`      // evidence of the fix itself
-	Undone   *Verdict   `json:"undone"`   // verdict on the fault after the undo: Reproduced if it came back; null if nothing was undone
-	Took     int64      `json:"took"`     // milliseconds
+	Expected bool       `json:"expected"`                     // this is what the scenario documents
+	Why      string     `json:"why"`                          // reason of the verdict
+	Probe    *Probe     `json:"probe" jsonschema:"nullable"`  // asked while the fix was in place; null if it was not tried
+	Evidence []Evidence `json:"evidence"`                     // the fault's evidence; ok means that it is still there
+	Own      []Evidence `json:"own"`                          // evidence of the fix itself
+	Undone   *Verdict   `json:"undone" jsonschema:"nullable"` // verdict on the fault after the undo: Reproduced if it came back; null if nothing was undone
+	Took     int64      `json:"took"`                         // milliseconds
 }
 
 // Durations says where the time went, in milliseconds.

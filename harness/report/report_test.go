@@ -7,11 +7,13 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/verdict"
@@ -181,5 +183,48 @@ func TestWriteSaysWhichFileItCouldNotWrite(t *testing.T) {
 	err := Write(filepath.Join(dir, "file", "reports"), New(trial()))
 	if want := "write report: mkdir " + dir + "/file: not a directory"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, JSONFile, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err = Write(dir, New(trial()))
+	if want := "take an earlier report away: remove " + dir + "/report.json: directory not empty"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestWriteWithoutRoom takes a limit on the size of files for a full disk: the kernel answers writes beyond it with an
+// error, as it does there.
+func TestWriteWithoutRoom(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	for _, write := range []struct {
+		name  string
+		whole func(string, []byte) error
+	}{{"a file without a name", writeWhole}, {"a file with a name", writeNamed}} {
+		t.Run(write.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 64, Max: limit.Max}); err != nil {
+				t.Fatal(err)
+			}
+			err := write.whole(filepath.Join(dir, "f"), make([]byte, 100))
+			all := Write(dir, New(trial()))
+			if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+				t.Fatal(err)
+			}
+			if !errors.Is(err, unix.EFBIG) {
+				t.Errorf("got %v", err)
+			}
+			if want := "write " + dir + "/junit.xml: file too large"; all == nil || all.Error() != want {
+				t.Errorf("got %v, want %s", all, want)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/faultline-lab/faultline/harness/probe"
 )
 
 func either(yes bool, a, b string) string {
@@ -38,7 +40,10 @@ func (p Probe) saw() string {
 	if p.Source != "" {
 		s += " from " + p.Source
 	}
-	return s
+	if p.Detail != "" && p.Outcome != probe.Delivered {
+		s += " (" + p.Detail + ")"
+	}
+	return oneLine(s)
 }
 
 // printable takes control characters out of text that came from elsewhere, a guest's console for example: they could
