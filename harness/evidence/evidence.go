@@ -33,48 +33,11 @@ type Want struct {
 	Is    string   `yaml:"is,omitempty" json:"is,omitempty"`       // the value after the probe, exactly
 }
 
-// Conntrack asks for the conntrack entry of the probe's own flow (words: state, TCP state, status bits).
-type Conntrack struct {
-	To string `yaml:"to" json:"to"` // original destination, "web:80"
-	// Proto is "tcp" (default) or "udp".
-	Proto string `yaml:"proto,omitempty" json:"proto,omitempty"`
-	// FromPort narrows the search to the probe's own five-tuple; the trial fills it in after the probe.
-	FromPort uint16 `yaml:"-" json:"fromPort,omitempty"`
-}
-
-// Rule asks for the packet counters of firewall rules. The count is the sum over all rules that match.
-type Rule struct {
-	// Backend is "nft", "iptables" (whatever backend the tool has), "iptables-nft" or "iptables-legacy" (also ip6tables...).
-	Backend string `yaml:"backend" json:"backend"`
-	// Table is "nat" for iptables, "inet ovn-kubernetes" (family and name) for nft.
-	Table string `yaml:"table" json:"table"`
-	Chain string `yaml:"chain,omitempty" json:"chain,omitempty"` // empty: every chain of the table
-	// Contains is text that the rule has as iptables-save or nft list print it, without its counter.
-	Contains string `yaml:"contains" json:"contains"`
-}
-
-// Packets asks for packets seen at an interface while the probe ran. The count is their number, the words are one line
-// for each as "SRC:PORT>DST:PORT FLAGS".
-type Packets struct {
-	Interface string `yaml:"interface" json:"interface"`
-	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port"; empty: any
-	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port"; empty: any
-	Proto     string `yaml:"proto,omitempty" json:"proto,omitempty"` // "tcp", "udp", "icmp", "esp"; empty: any
-	Flags     string `yaml:"flags,omitempty" json:"flags,omitempty"` // exactly these TCP flags: "syn", "syn-ack", "rst", "fin-ack"; empty: any
-}
-
-// IPVS asks for the destinations of an IPVS virtual service (words: "ADDRESS:PORT" of each destination, and the
-// scheduler's name).
-type IPVS struct {
-	Service string `yaml:"service" json:"service"` // "web:80"
-	Proto   string `yaml:"proto,omitempty" json:"proto,omitempty"`
-}
-
 // Reading is what a reader saw at one moment. Which fields are set depends on the kind.
 type Reading struct {
 	Exists bool     `json:"exists"`          // the thing asked for is there
 	Count  int64    `json:"count"`           // packets, events
-	Value  string   `json:"value,omitempty"` // of a sysctl
+	Value  string   `json:"value,omitempty"` // of a sysctl, its text; of a conntrack entry, its flow and status in one line
 	Words  []string `json:"words,omitempty"` // what Has and Lacks look at, sorted where order means nothing
 	Text   string   `json:"text,omitempty"`  // the kernel's own words for a person: the conntrack line, the rules
 }
@@ -94,7 +57,7 @@ type Finding struct {
 //	-> Request          <- Batch (the readings before the probe; captures are running)
 //	-> Request          <- Batch (the readings after it; FromPort of conntrack queries filled in)
 //
-// and the reader ends at end of file.
+// and so on, pair by pair, until end of file. A Batch with an Error ends its pair: the next Request begins another.
 type Request struct {
 	Specs []Spec `json:"specs"`
 }

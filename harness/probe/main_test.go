@@ -19,7 +19,11 @@ var noNamespace = "the test binary was not started through TestMain"
 
 func TestMain(m *testing.M) {
 	if os.Args[0] == inside {
-		noNamespace = setUp()
+		if noNamespace = missing(); noNamespace == "" {
+			setUp()
+		} else {
+			fmt.Fprintln(os.Stderr, "most tests are SKIPPED:", noNamespace)
+		}
 		os.Exit(m.Run())
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -44,10 +48,23 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// setUp brings the empty namespace to life and says what is missing.
-func setUp() string {
+// missing says what of the tools and the rights that the tests need is not here.
+func missing() string {
+	for _, tool := range []string{"ip", "nft"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return err.Error()
+		}
+	}
+	// AppArmor lets the namespaces be made and takes the rights over them away.
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Sprintf("no rights over namespaces of one's own: %s", strings.TrimSpace(string(out)))
+	}
+	return ""
+}
+
+// setUp brings the empty namespace to life.
+func setUp() {
 	const script = `
-		ip link set lo up
 		ip link add v0 type veth peer name v1
 		ip addr add 192.0.2.1/24 dev v0
 		ip link set v0 mtu 1400 up
@@ -72,9 +89,9 @@ func setUp() string {
 		END`
 	out, err := exec.Command("sh", "-e", "-c", script).CombinedOutput()
 	if err != nil {
-		return fmt.Sprintf("set up the namespace: %v: %s", err, strings.TrimSpace(string(out)))
+		fmt.Fprintf(os.Stderr, "set up the namespace: %v: %s\n", err, out)
+		os.Exit(1)
 	}
-	return ""
 }
 
 func needNamespace(t *testing.T) {

@@ -1,0 +1,24 @@
+package evidence
+
+import (
+	"fmt"
+	"strings"
+)
+
+// netstat asks for a counter of /proc/net/netstat or /proc/net/snmp: its bare name where only one group has it, or
+// "Group.Name". The count is its value.
+type netstat string
+
+func (netstat) kind() string               { return "netstat" }
+func (n netstat) subject() string          { return string(n) }
+func (netstat) wants() []string            { return []string{"grows", "count"} }
+func (netstat) resolve(*Spec, names) error { return nil }
+func (netstat) show(r Reading) string      { return showCount(r) }
+
+func (n netstat) check() []Problem {
+	group, name, dotted := strings.Cut(string(n), ".")
+	if group == "" || dotted && (name == "" || strings.Contains(name, ".")) {
+		return []Problem{{"", fmt.Sprintf("%q is no counter's name", string(n)), `"NAME" or "GROUP.NAME", as nstat and /proc/net/snmp have them: Tcp.RetransSegs`}}
+	}
+	return nil
+}

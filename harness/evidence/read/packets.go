@@ -1,0 +1,196 @@
+package read
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
+)
+
+// receiveBuffer holds what comes in while the process does not run, in bytes.
+const receiveBuffer = 8 << 20
+
+// capture counts packets at an interface between before and after. It is a packet socket and a parser of a few headers:
+// a capture library would take longer to start than a probe.
+type capture struct {
+	socket *os.File
+	filter filter
+	lines  []string
+	ended  chan error // the reading goroutine's end
+}
+
+// before opens the socket. Packets queue up in it from its bind on.
+func (c *capture) before(s evidence.Spec) (evidence.Reading, error) {
+	var err error
+	if c.filter, err = newFilter(*s.Packets); err != nil {
+		return evidence.Reading{}, err
+	}
+	i, err := interfaceByName(s.Packets.Interface)
+	if err != nil {
+		return evidence.Reading{}, err
+	}
+	if c.socket, err = openPacketSocket(i.Index); err != nil {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", i.Name, err)
+	}
+	c.ended = make(chan error, 1)
+	go func() { c.ended <- c.collect() }()
+	return evidence.Reading{}, nil
+}
+
+// after ends the capture. What had crossed the interface before it was called is counted.
+func (c *capture) after(s evidence.Spec) (evidence.Reading, error) {
+	if err := c.socket.SetReadDeadline(time.Now()); err != nil {
+		return evidence.Reading{}, err
+	}
+	err := <-c.ended
+	c.ended = nil
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", s.Packets.Interface, err)
+	}
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		return evidence.Reading{}, err
+	}
+	// The deadline may have stopped the goroutine before it had emptied the queue.
+	var drops uint32
+	var inner error
+	err = raw.Control(func(fd uintptr) {
+		if inner = c.drain(int(fd)); errors.Is(inner, unix.EAGAIN) {
+			drops, inner = droppedPackets(int(fd))
+		}
+	})
+	if err := errors.Join(err, inner); err != nil {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", s.Packets.Interface, err)
+	}
+	if drops > 0 {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: the socket lost %d packets, so the count would be wrong", s.Packets.Interface, drops)
+	}
+	return evidence.Reading{
+		Exists: len(c.lines) > 0,
+		Count:  int64(len(c.lines)),
+		Words:  c.lines,
+		Text:   strings.Join(c.lines, "\n"),
+	}, nil
+}
+
+func (c *capture) close() error {
+	if c.socket == nil {
+		return nil
+	}
+	err := c.socket.Close()
+	if c.ended != nil {
+		<-c.ended
+	}
+	return err
+}
+
+// collect takes packets from the socket until the deadline.
+func (c *capture) collect() error {
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	err = raw.Read(func(fd uintptr) bool {
+		inner = c.drain(int(fd))
+		return !errors.Is(inner, unix.EAGAIN) // wait for more
+	})
+	return errors.Join(err, dropAgain(inner))
+}
+
+// dropAgain leaves out the error that says that the queue is empty.
+func dropAgain(err error) error {
+	if errors.Is(err, unix.EAGAIN) {
+		return nil
+	}
+	return err
+}
+
+// drain takes packets from the queue until it is empty, which is EAGAIN.
+func (c *capture) drain(fd int) error {
+	var buf [snapLength]byte
+	for {
+		n, from, err := unix.Recvfrom(fd, buf[:], unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return os.NewSyscallError("recvfrom", err)
+		}
+		at, ok := from.(*unix.SockaddrLinklayer)
+		if !ok {
+			continue
+		}
+		if p, ok := parseCaptured(buf[:n], at); ok && c.filter.match(p) {
+			c.lines = append(c.lines, p.String())
+		}
+	}
+}
+
+// parseCaptured parses a packet as it came from the socket. VLAN tags that the kernel took off the frame
+// (PACKET_AUXDATA) are not looked at: a tagged packet counts like any other.
+func parseCaptured(b []byte, at *unix.SockaddrLinklayer) (packet, bool) {
+	switch at.Hatype {
+	case unix.ARPHRD_LOOPBACK:
+		if at.Pkttype == unix.PACKET_OUTGOING {
+			return packet{}, false // it comes back in a moment
+		}
+		return parseFrame(b)
+	case unix.ARPHRD_ETHER:
+		return parseFrame(b)
+	}
+	// Tunnels (ipip, sit, gre, tun) have no link header that is worth reading.
+	return parseIP(b)
+}
+
+func openPacketSocket(ifindex int) (*os.File, error) {
+	// Protocol 0 receives nothing until the bind chooses the interface.
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	// The larger size needs CAP_NET_ADMIN over the namespace, on older kernels over the first one.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
+	}
+	if err == nil {
+		all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // in network byte order
+		err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifindex}))
+	}
+	if err != nil {
+		return nil, errors.Join(err, syscall.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), "packet socket"), nil
+}
+
+// droppedPackets is how many packets found no room in the socket's queue.
+func droppedPackets(fd int) (uint32, error) {
+	stats, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0, os.NewSyscallError("getsockopt", err)
+	}
+	return stats.Drops, nil
+}
+
+func interfaceByName(name string) (*net.Interface, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, i := range all {
+		if i.Name == name {
+			return &i, nil
+		}
+		names = append(names, i.Name)
+	}
+	return nil, fmt.Errorf("there is no interface %s; there is %s", name, strings.Join(names, " "))
+}
