@@ -128,6 +128,15 @@ func TestRules(t *testing.T) {
 			`12:14: two are called evidence "XfrmInNoPols on a"; the first is in line 11, give one of them another name
 17:14: the fault has no evidence "bits"; it can only be XfrmInNoPols on a`},
 
+		{"evidence of nothing", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, grows: true}\n    - {on: a, grows: true}", `11:7: the evidence says nothing about what to read; set one of xfrm, netstat, sysctl, conntrack, rule, packets, ipvs
+12:7: the evidence says nothing about what to read; set one of xfrm, netstat, sysctl, conntrack, rule, packets, ipvs`},
+		{"evidence of two kinds", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, xfrm: XfrmInNoPols, sysctl: a.b, grows: true}", `11:7: the evidence reads xfrm and sysctl at once; write a line of evidence for each`},
+		{"evidence that wants nothing", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, xfrm: XfrmInNoPols}", `11:7: the evidence says nothing about what must be there; xfrm evidence takes grows, count`},
+		{"evidence on no node", "- {on: a, xfrm", "- {xfrm", `11:7: the evidence names no node; on: NODE says where to look`},
+		{"a port that evidence cannot read", `conntrack: {to: "web:80"}`, `conntrack: {to: web}`, `12:43: "web" is not a name with a port; write "NAME:PORT", such as "web:80"`},
+		{"a want that does not fit", "lacks: [DST_NAT]", "is: x", `12:58: is does not fit conntrack evidence; conntrack evidence takes seen, has, lacks`},
+		{"an evidence field that does not exist", "xfrm: XfrmInNoPols", "xfmr: XfrmInNoPols", `11:15: unknown field "xfmr"; did you mean "xfrm"?`},
+
 		{"a fix that changes nothing", fixes, "", `14:5: the fix changes nothing; write exactly one of run, set, probe`},
 		{"a fix that changes two things", fixes, fixes + "    set: {a: b}\n", `18:5: the fix has run and set; write exactly one of run, set, probe`},
 		{"an empty run", fixes, "    run: []\n", `15:10: run is empty`},

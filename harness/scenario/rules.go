@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/probe"
 )
@@ -68,8 +69,8 @@ func (r rules) need(path, key, value, hint string) {
 }
 
 func below(path, key string) string {
-	if path == "" {
-		return key
+	if path == "" || key == "" {
+		return path + key
 	}
 	return path + "." + key
 }
@@ -160,12 +161,31 @@ func (r rules) evidence(at evidenceAt) {
 	var names []named
 	for i, e := range at.specs {
 		path := fmt.Sprintf("%s[%d]", at.path, i)
-		for _, p := range e.Validate() {
-			r.Errorf(below(path, p.Field), p.Hint, "%s", p.Msg)
+		problems := e.Validate()
+		for _, p := range problems {
+			r.evidenceProblem(path, p)
 		}
-		names = append(names, named{path, e.Name})
+		if len(problems) == 0 { // what it is called otherwise may come from the mistake
+			names = append(names, named{path, e.Name})
+		}
 	}
 	r.unique("evidence", names)
+}
+
+// evidenceProblem adds a mistake in the evidence at path; its message lacks what it is about.
+func (r rules) evidenceProblem(path string, p evidence.Problem) {
+	switch p.Field {
+	case "":
+		if r.Broken(path) {
+			return // what it lacks may be what could not be read
+		}
+		p.Msg = "the evidence " + p.Msg
+	case "on":
+		p.Msg = "the evidence " + p.Msg
+	case "grows", "count", "seen", "has", "lacks", "is":
+		p.Msg = p.Field + " " + p.Msg
+	}
+	r.Errorf(below(path, p.Field), p.Hint, "%s", p.Msg)
 }
 
 // named is a name with the path of what has it.
