@@ -32,11 +32,14 @@ func TestArgs(t *testing.T) {
 
 func TestNFTablesModeIsAskedForWhereItIsAlpha(t *testing.T) {
 	for version, want := range map[string]bool{
-		"v1.29.6": true, "v1.30.14": true, "v1.31.0-beta.0": false, "v1.31.0": false, "v1.36.3": false,
+		"v1.28.15": false, "v1.29.6": true, "v1.30.14": true, "v1.31.0-beta.0": false, "v1.31.0": false, "v1.36.3": false,
 	} {
 		args := strings.Join(Args(plan.StartKubeProxy{Version: version, Mode: ModeNFTables}, ""), " ")
 		if got := strings.Contains(args, "--feature-gates=NFTablesProxyMode=true"); got != want {
 			t.Errorf("%s: asked for: %v, want %v", version, got, want)
+		}
+		if got := len(CleanupArgs(version)) == 2; got != want {
+			t.Errorf("%s: asked for to clean up: %v, want %v", version, got, want)
 		}
 	}
 }
@@ -142,7 +145,7 @@ func fakeGo(t *testing.T, script string) {
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
 }
 
 func TestWhatGoSaysBecomesWhatToDo(t *testing.T) {

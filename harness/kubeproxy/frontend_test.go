@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -116,7 +117,7 @@ func TestServiceThatIsNotInTheKernel(t *testing.T) {
 
 func TestServiceThatShouldBeGone(t *testing.T) {
 	want := []string{"tcp node port 30081 is still there", "tcp 10.96.0.11:80 is still there"}
-	services := append(labServices(2)[:1], labServices(2)[2:]...)
+	services := slices.Delete(labServices(2), 1, 2)
 	rules := parseRules(capture(t, "v1.36.3-two-backends.iptables-save"))
 	if diff := cmp.Diff(want, inIPTables(rules, wanted(services, family{}))); diff != "" {
 		t.Errorf("iptables (-want +got):\n%s", diff)

@@ -47,14 +47,24 @@ func Args(s plan.StartKubeProxy, master string) []string {
 	if s.ClusterCIDR != "" {
 		args = append(args, "--cluster-cidr="+s.ClusterCIDR)
 	}
-	if s.Mode == ModeNFTables && semver.Compare(s.Version, "v1.31.0-beta") < 0 {
-		// Alpha in v1.29 and v1.30, on by default since v1.31 (KEP-3866).
-		args = append(args, "--feature-gates=NFTablesProxyMode=true")
+	if s.Mode == ModeNFTables {
+		args = append(args, nftablesGate(s.Version)...)
 	}
 	return append(args, s.Flags...)
 }
 
-// CleanupArgs returns the arguments that make kube-proxy take its rules out of the kernel and end. kube-proxy itself
-// cleans up when it changes to or from nftables mode, but leaves IPVS servers and kube-ipvs0 behind when it changes
-// from IPVS to iptables mode (platformCleanup in cmd/kube-proxy/app/server_linux.go).
-func CleanupArgs() []string { return []string{"--cleanup"} }
+// CleanupArgs returns the arguments that make kube-proxy of version take its rules out of the kernel and end. kube-proxy
+// itself cleans up when it changes to or from nftables mode, but leaves IPVS servers and kube-ipvs0 behind when it
+// changes from IPVS to iptables mode (platformCleanup in cmd/kube-proxy/app/server_linux.go).
+func CleanupArgs(version string) []string {
+	return append([]string{"--cleanup"}, nftablesGate(version)...)
+}
+
+// nftablesGate returns the flag without which kube-proxy of version neither has nftables mode nor cleans up after it:
+// alpha in v1.29 and v1.30, on by default since v1.31 (KEP-3866).
+func nftablesGate(version string) []string {
+	if semver.Compare(version, "v1.29.0-alpha") > 0 && semver.Compare(version, "v1.31.0-beta") < 0 {
+		return []string{"--feature-gates=NFTablesProxyMode=true"}
+	}
+	return nil
+}

@@ -157,17 +157,21 @@ func block(words []string) []string {
 func split(words []string, sep string) [][]string {
 	var all [][]string
 	depth, start := 0, 0
-	for i := 0; i <= len(words); i++ {
-		if i == len(words) || words[i] == sep && depth == 0 {
+	for i, w := range words {
+		switch {
+		case w == "{":
+			depth++
+		case w == "}":
+			depth--
+		case w == sep && depth == 0:
 			if i > start {
 				all = append(all, words[start:i])
 			}
 			start = i + 1
-		} else if words[i] == "{" {
-			depth++
-		} else if words[i] == "}" {
-			depth--
 		}
+	}
+	if start < len(words) {
+		all = append(all, words[start:])
 	}
 	return all
 }

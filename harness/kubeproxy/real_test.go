@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,8 +21,8 @@ import (
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
-// sandboxMode, in the environment of this test binary, makes it run the inner half of TestRealKubeProxy.
-const sandboxMode = "FAULTLINE_TEST_KUBE_PROXY"
+// sandbox makes this test binary run the inner half of TestRealKubeProxy.
+var sandbox = flag.String("sandbox", "", "mode, version and path of the kube-proxy to run in this process's namespaces")
 
 // TestRealKubeProxy runs the real kube-proxy in namespaces of its own, as any user, and takes a backend away.
 func TestRealKubeProxy(t *testing.T) {
@@ -34,8 +35,8 @@ func TestRealKubeProxy(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
-				cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestInsideSandbox$", "-test.v")
-				cmd.Env = append(os.Environ(), sandboxMode+"="+mode+" "+version+" "+binary)
+				cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestInsideSandbox$", "-test.v",
+					"-sandbox="+mode+" "+version+" "+binary)
 				cmd.SysProcAttr = &syscall.SysProcAttr{
 					Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID,
 					UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
@@ -84,7 +85,7 @@ func (here) Run(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 func TestInsideSandbox(t *testing.T) {
-	how := strings.SplitN(os.Getenv(sandboxMode), " ", 3)
+	how := strings.SplitN(*sandbox, " ", 3)
 	if len(how) != 3 {
 		t.Skip("the inner half of TestRealKubeProxy")
 	}
@@ -151,6 +152,15 @@ func TestInsideSandbox(t *testing.T) {
 	none := labServices(0)[0]
 	store.SetService(none)
 	inSync("the last backend is removed", labServices(0))
+
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if _, err := (here{}).Run(t.Context(), append([]string{binary}, CleanupArgs(version)...)...); err != nil {
+		t.Errorf("clean up: %v", err)
+	}
+	if mode, err := Mode(t.Context(), here{}); mode != "" || err != nil {
+		t.Errorf("cleaned up: mode %q, %v, want none", mode, err)
+	}
 }
 
 func setUpSandbox(t *testing.T) {

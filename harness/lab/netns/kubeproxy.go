@@ -114,7 +114,7 @@ func (n *node) stopKubeProxy(ctx context.Context) error {
 		return err
 	}
 	<-old.ended
-	args := append([]string{n.proxyBinary(old.step.Version)}, kubeproxy.CleanupArgs()...)
+	args := append([]string{n.proxyBinary(old.step.Version)}, kubeproxy.CleanupArgs(old.step.Version)...)
 	if _, err := lab.Run(ctx, n, args...); err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
