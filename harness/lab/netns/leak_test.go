@@ -23,6 +23,9 @@ import (
 // failing cannot be carried out.
 var failing = plan.LoadRuleset{Node: "host", Tool: "nft", Text: "add table ip ok\nadd rule ip nowhere chain counter\n"}
 
+// daemon leaves a process that has left its group.
+const daemon = "setsid --fork sleep 1000 >/dev/null 2>&1"
+
 // twinsMain runs in a sandbox. It builds everything with a failure after each step, and once without, and prints what was
 // left then, a line each.
 func twinsMain() error {
@@ -54,7 +57,7 @@ func twinsMain() error {
 	if err != nil {
 		return err
 	}
-	if _, err := lab.Run(context.Background(), n, "setsid", "--fork", "sleep", "1000"); err != nil { // a daemon
+	if _, err := lab.Run(context.Background(), n, "sh", "-c", daemon); err != nil {
 		return err
 	}
 	if err := sameAs(before); err == nil {
@@ -101,7 +104,7 @@ func footprint() (string, error) {
 // sameAs waits a while for the footprint to be want again: threads end after what they did has returned.
 func sameAs(want string) error {
 	var got string
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); <-time.After(time.Millisecond) {
 		var err error
 		if got, err = footprint(); err != nil || got == want {
 			return err
@@ -121,12 +124,19 @@ func TestNothingIsLeftOfAFailureAtAnyStep(t *testing.T) {
 	}
 }
 
-// usersOf returns the processes that are in the user namespace of pid, that of pid itself among them.
+var zombie = regexp.MustCompile(`(?m)^State:\tZ`)
+
+// usersOf returns the processes that run in a user namespace. What has ended and waits for the machine's init to notice
+// does not count.
 func usersOf(namespace string) []string {
 	names, _ := filepath.Glob("/proc/[0-9]*")
 	var users []string
 	for _, name := range names {
-		if link, err := os.Readlink(name + "/ns/user"); err == nil && link == namespace {
+		link, err := os.Readlink(name + "/ns/user")
+		if err != nil || link != namespace {
+			continue
+		}
+		if status, err := os.ReadFile(name + "/status"); err == nil && !zombie.Match(status) {
 			comm, _ := os.ReadFile(name + "/comm")
 			users = append(users, filepath.Base(name)+" "+strings.TrimSpace(string(comm)))
 		}
@@ -183,7 +193,7 @@ func gone(namespace string) []string {
 		if len(left) == 0 || time.Now().After(end) {
 			return left
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }
 

@@ -43,7 +43,7 @@ func holdMain() error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.Start(context.Background(), &lab.Cmd{Args: []string{"setsid", "sleep", "1000"}}); err != nil {
+	if _, err := lab.Run(context.Background(), n, "sh", "-c", daemon); err != nil {
 		return err
 	}
 	fmt.Println("up")

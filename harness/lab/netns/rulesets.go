@@ -60,7 +60,8 @@ func offendingLine(message, text string) string {
 		return ""
 	}
 	line := strings.TrimSpace(lines[number-1])
-	if line == "" || strings.Contains(message, line) {
+	// Rules are checked against each other at COMMIT only, where its line is to blame for nothing.
+	if line == "" || line == "COMMIT" || strings.Contains(message, line) {
 		return ""
 	}
 	return fmt.Sprintf("\nline %d: %s", number, line)

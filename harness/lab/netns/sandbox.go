@@ -68,11 +68,31 @@ func furnish() error {
 		return unsupported(err, "a fresh /proc, which this container forbids because its own is covered in parts",
 			"run it outside of the container, start the container with `--security-opt systempaths=unconfined`, or run with --runtime vm")
 	}
+	if err := guardSysctls(); err != nil {
+		return err
+	}
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return fmt.Errorf("mount /run: %w", err)
 	}
 	// Not essential: the nodes get a /sys each, and do without where the kernel refuses.
 	_ = mountFresh("sysfs", "/sys")
+	return nil
+}
+
+// guardSysctls makes /proc/sys read-only but for /proc/sys/net. The kernel asks for the user of the machine, not for
+// capabilities, where a sysctl is not per namespace (test_perm in fs/proc/proc_sysctl.c): started by root, a sandbox
+// could change the machine. What /proc/sys/net shows in a namespace belongs to it, or is read-only.
+func guardSysctls() error {
+	const net, all = "/proc/sys/net", "/proc/sys"
+	for _, path := range []string{all, net} {
+		if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("bind %s: %w", path, err)
+		}
+	}
+	// The flags of the /proc that this is part of stay: taking them away is not allowed in a user namespace.
+	if err := unix.Mount("", all, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("make %s read-only: %w", all, err)
+	}
 	return nil
 }
 
