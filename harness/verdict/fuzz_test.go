@@ -82,9 +82,18 @@ func FuzzJudge(f *testing.F) {
 	good := "\x00\x01\x00"               // delivered by edge-pod
 	lost := "\x02\x00\x00"               // timeout
 	gone, here := "\x00\x00", "\x00\x01" // a piece of evidence
-	f.Add([]byte(lost + "\x02" + good + good + here + here + "\x00\x00\x01" + good + "\x00\x02" + good + good + gone + gone + "\x01" + lost + "\x00" + here + here))
-	f.Add([]byte(lost + "\x02" + good + good + here + gone + "\x01\x01\x00" + good + "\x00\x02" + good + good + gone + here + here + "\x00"))
-	f.Add([]byte(lost + "\x00" + here + here + "\x01\x00\x00" + lost + "\x00\x00" + here + here + here + "\x00"))
+	for _, seed := range []string{
+		lost + "\x02" + good + good + here + here + "\x00\x00\x01" + good + "\x00\x02" + good + good + gone + gone + "\x01" + lost + "\x00" + here + here,
+		lost + "\x02" + good + good + here + gone + "\x01\x01\x00" + good + "\x00\x02" + good + good + gone + here + here + "\x00",
+		lost + "\x00" + here + here + "\x01\x00\x00" + lost + "\x00\x00" + here + here + here + "\x00",
+	} {
+		f.Add([]byte(seed))
+		for i := range seed { // and each fact as a lie
+			lie := []byte(seed)
+			lie[i] ^= 1
+			f.Add(lie)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := facts(data)
 		seen := in.fault()
