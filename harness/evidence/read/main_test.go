@@ -30,10 +30,13 @@ func TestMain(m *testing.M) {
 	cmd.Args[0] = inside
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
+		Cloneflags: syscall.CLONE_NEWUSER,
+		// Unshared, because that is after the mappings: files such as /proc/net/ip_tables_names belong to whoever is
+		// root of the namespace at the moment when it is made.
+		Unshareflags: syscall.CLONE_NEWNET,
+		UidMappings:  []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings:  []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:    syscall.SIGKILL,
 	}
 	var exit *exec.ExitError
 	switch err := cmd.Run(); {

@@ -157,7 +157,7 @@ func openPacketSocket(ifindex int) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// The larger size needs CAP_NET_ADMIN over the namespace, on older kernels over the first one.
+	// More than net.core.rmem_max takes rights that a sandbox has not; there the goroutine has to keep up.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
 	}

@@ -1,0 +1,183 @@
+package evidence
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestValidate(t *testing.T) {
+	grows := Want{Grows: ptr(true)}
+	seen := Want{Seen: ptr(true)}
+	rows := map[string]struct {
+		spec Spec
+		want []string // "field: message"
+	}{
+		"a counter":        {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: grows}, nil},
+		"an entry":         {Spec{On: "a", Conntrack: &Conntrack{To: "web:http", Proto: "udp"}, Want: Want{Has: []string{"SRC_NAT", "SYN_RECV"}}}, nil},
+		"an nft rule":      {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "ip t", Contains: "x"}, Want: grows}, nil},
+		"an iptables rule": {Spec{On: "a", Rule: &Rule{Backend: "ip6tables-legacy", Table: "nat", Contains: "x"}, Want: grows}, nil},
+		"packets":          {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a", To: "fd00::1", Flags: "fin-ack"}, Want: seen}, nil},
+		"destinations":     {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
+		"nothing at all":   {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
+		"two kinds":        {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
+		"no want":          {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
+		"wants of other kinds": {Spec{On: "a", Sysctl: "a.b", Want: Want{Grows: ptr(true), Has: []string{"x"}, Is: "1"}}, []string{
+			"grows: does not fit sysctl evidence", "has: does not fit sysctl evidence"}},
+		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
+		"not seen, with words": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Seen: ptr(false), Has: []string{"SRC_NAT"}}}, []string{
+			"has: contradicts seen: false"}},
+		"negative count": {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"words that conntrack has not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT", "SNAT"}, Lacks: []string{"dst_nat"}}}, []string{
+			`has[1]: conntrack has no status "SNAT"`, `lacks[0]: conntrack has no status "dst_nat"`}},
+		"a word that is wanted and not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT"}, Lacks: []string{"SRC_NAT"}}}, []string{
+			`lacks[0]: "SRC_NAT" stands in has[0] already`}},
+		"another file's counter": {Spec{On: "a", Xfrm: "RetransSegs", Want: grows}, []string{`xfrm: "RetransSegs" is no XFRM counter`}},
+		"counter of no group":    {Spec{On: "a", Netstat: ".X", Want: grows}, []string{`netstat: ".X" is no counter's name`}},
+		"sysctl of one part":     {Spec{On: "a", Sysctl: "ip_forward", Want: Want{Is: "1"}}, []string{`sysctl: "ip_forward" is no sysctl's name`}},
+		"destination without port": {Spec{On: "a", Conntrack: &Conntrack{To: "web", Proto: "sctp"}, Want: seen}, []string{
+			`conntrack.to: "web" is not a name with a port`, `conntrack.proto: unknown protocol "sctp"`}},
+		"service with a port too high": {Spec{On: "a", IPVS: &IPVS{Service: "web:70000"}, Want: seen}, []string{"ipvs.service: 70000 is not a port"}},
+		"unknown backend":              {Spec{On: "a", Rule: &Rule{Backend: "ebtables", Table: "nat"}, Want: grows}, []string{`rule.backend: unknown backend "ebtables"`, "rule.contains: says nothing about the rule"}},
+		"nft table without family":     {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "nat", Contains: "x"}, Want: grows}, []string{`rule.table: "nat" is no nft table`}},
+		"iptables table with family":   {Spec{On: "a", Rule: &Rule{Backend: "iptables", Table: "ip nat", Contains: "x"}, Want: grows}, []string{`rule.table: "ip nat" is no table of iptables`}},
+		"packets of nowhere": {Spec{On: "a", Packets: &Packets{From: "a:0", To: "b:", Proto: "udp", Flags: "syn+ack"}, Want: seen}, []string{
+			"packets.interface: names no interface", "packets.from: 0 is not a port", `packets.to: "b:" is not a name with a port`,
+			`packets.flags: unknown TCP flag "syn+ack"`, "packets.flags: only TCP has flags"}},
+		"unknown protocol": {Spec{On: "a", Packets: &Packets{Interface: "eth0", Proto: "sctp"}, Want: seen}, []string{`packets.proto: unknown protocol "sctp"`}},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, p := range row.spec.Validate() {
+				got = append(got, p.Field+": "+p.Msg)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTitle(t *testing.T) {
+	rows := map[string]Spec{
+		"XfrmInNoPols on a":                               {On: "a", Xfrm: "XfrmInNoPols"},
+		"conntrack to web:80 on a":                        {On: "a", Conntrack: &Conntrack{To: "web:80", Proto: "tcp"}},
+		"conntrack to web:53/udp on a":                    {On: "a", Conntrack: &Conntrack{To: "web:53", Proto: "udp"}},
+		`rule "-j MASQUERADE" in iptables nat on a`:       {On: "a", Rule: &Rule{Backend: "iptables", Table: "nat", Contains: "-j MASQUERADE"}},
+		"packets at eth0 from b:80 to a tcp syn-ack on a": {On: "a", Packets: &Packets{Interface: "eth0", From: "b:80", To: "a", Proto: "tcp", Flags: "syn-ack"}},
+		"ipvs web:80 on a":                                {On: "a", IPVS: &IPVS{Service: "web:80"}},
+		"its own name":                                    {On: "a", Name: "its own name", Sysctl: "a.b"},
+	}
+	for want, spec := range rows {
+		if got := spec.Title(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// book is a small topology.
+func book(name string) ([]netip.Addr, error) {
+	all := map[string][]netip.Addr{
+		"web":  {netip.MustParseAddr("10.96.0.10")},
+		"edge": {netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("fd00::1")},
+		"bare": {},
+	}
+	if a, ok := all[name]; ok {
+		return a, nil
+	}
+	return nil, fmt.Errorf("no node %q", name)
+}
+
+func bookPort(name string) (netip.AddrPort, error) {
+	host, port, _ := strings.Cut(name, ":")
+	a, err := book(host)
+	if err != nil || len(a) == 0 {
+		return netip.AddrPort{}, err
+	}
+	if port == "http" {
+		port = "80"
+	}
+	return netip.ParseAddrPort(netip.AddrPortFrom(a[0], 0).Addr().String() + ":" + port)
+}
+
+func TestResolve(t *testing.T) {
+	want := Want{Has: []string{"edge:8080", "10.0.0.9:1", "rr"}, Lacks: []string{"web:80"}}
+	rows := map[string]struct {
+		spec Spec
+		want Spec
+		err  string
+	}{
+		"counter": {spec: Spec{On: "a", Xfrm: "XfrmX"}, want: Spec{On: "a", Name: "XfrmX on a", Xfrm: "XfrmX"}},
+		"conntrack": {
+			spec: Spec{On: "a", Conntrack: &Conntrack{To: "web:http", Proto: "udp"}},
+			want: Spec{On: "a", Name: "conntrack to web:http/udp on a", Conntrack: &Conntrack{To: "10.96.0.10:80", Proto: "udp"}},
+		},
+		"packets between names": {
+			spec: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "edge", To: "edge:http"}},
+			want: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "192.168.1.1,fd00::1", To: "192.168.1.1:80,[fd00::1]:80"}},
+		},
+		"packets between addresses": {
+			spec: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "10.0.0.1", To: "[fd00::2]:80"}},
+			want: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "10.0.0.1", To: "[fd00::2]:80"}},
+		},
+		"destinations": {
+			spec: Spec{On: "a", Name: "n", IPVS: &IPVS{Service: "web:80"}, Want: want},
+			want: Spec{On: "a", Name: "n", IPVS: &IPVS{Service: "10.96.0.10:80"},
+				Want: Want{Has: []string{"192.168.1.1:8080", "10.0.0.9:1", "rr"}, Lacks: []string{"10.96.0.10:80"}}},
+		},
+		"unknown name": {spec: Spec{On: "a", Name: "n", Conntrack: &Conntrack{To: "wob:80"}}, err: `resolve evidence "n": conntrack.to: no node "wob"`},
+		"unknown end":  {spec: Spec{On: "a", Name: "n", Packets: &Packets{From: "wob"}}, err: `resolve evidence "n": packets.from: no node "wob"`},
+		"no address":   {spec: Spec{On: "a", Name: "n", Packets: &Packets{To: "bare"}}, err: `resolve evidence "n": packets.to: "bare" has no address`},
+		"unknown word": {spec: Spec{On: "a", Name: "n", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"wob:1"}}}, err: `resolve evidence "n": word "wob:1": no node "wob"`},
+		"not one kind": {spec: Spec{Name: "n"}, err: `resolve evidence "n": it has not exactly one kind`},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			var packets Packets
+			if row.spec.Packets != nil {
+				packets = *row.spec.Packets
+			}
+			got, err := row.spec.Resolve(bookPort, book)
+			if row.err != "" {
+				if err == nil || err.Error() != row.err {
+					t.Errorf("error %v, want %s", err, row.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if row.spec.Packets != nil && *row.spec.Packets != packets {
+				t.Error("the scenario's own query was changed")
+			}
+			if again, err := got.Resolve(bookPort, book); err != nil || cmp.Diff(got, again) != "" {
+				t.Errorf("resolving twice is not resolving once: %v", err)
+			}
+		})
+	}
+	if want.Has[0] != "edge:8080" {
+		t.Error("the scenario's own words were changed")
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for flags := range 256 {
+		words := FlagWords(uint8(flags))
+		back, err := ParseFlags(words)
+		if err != nil || back != uint8(flags) {
+			t.Errorf("%#x is %q is %#x: %v", flags, words, back, err)
+		}
+	}
+	for flags, want := range map[uint8]string{0x02: "syn", 0x12: "syn-ack", 0x11: "fin-ack", 0x04: "rst", 0x14: "rst-ack", 0x18: "psh-ack", 0: "none"} {
+		if got := FlagWords(flags); got != want {
+			t.Errorf("%#x: %q, want %q", flags, got, want)
+		}
+	}
+}
