@@ -27,7 +27,7 @@ type Builder struct {
 	Progress func(string)
 }
 
-// Binary returns the path of kube-proxy of version, "v1.36.3" for example, and builds it if the cache does not have
+// Binary returns the absolute path of kube-proxy of version, "v1.36.3" for example, and builds it if the cache does not have
 // it. Any number of processes may ask at once: one builds, the others wait for it. A run that is killed leaves a work
 // directory that nothing reads and that the next build removes.
 //
@@ -45,7 +45,10 @@ func (b *Builder) binary(ctx context.Context, version string) (string, error) {
 	if !released(version) {
 		return "", fmt.Errorf("not a version: want one like %s: %w", pinned, ErrNoSuchVersion)
 	}
-	dir := filepath.Join(b.Cache, "kube-proxy")
+	dir, err := filepath.Abs(filepath.Join(b.Cache, "kube-proxy"))
+	if err != nil {
+		return "", fmt.Errorf("find cache: %w", err)
+	}
 	path := filepath.Join(dir, FileName(version))
 	if have, err := isFile(path); have || err != nil {
 		return path, err

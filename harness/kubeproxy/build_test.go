@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/faultline-lab/faultline/harness/plan"
+	"github.com/faultline-lab/faultline/harness/topology"
 )
 
 func TestArgs(t *testing.T) {
@@ -61,6 +62,12 @@ func TestGeneratedModule(t *testing.T) {
 	wantErr := "go.mod of k8s.io/kubernetes: replaces example.com/a by directory ./elsewhere, which is not a staging module"
 	if err == nil || err.Error() != wantErr {
 		t.Errorf("error %v, want %s", err, wantErr)
+	}
+}
+
+func TestDefaultVersionIsPinned(t *testing.T) {
+	if topology.DefaultKubeProxy != pinned {
+		t.Errorf("pinned is %s, the default of topologies is %s", pinned, topology.DefaultKubeProxy)
 	}
 }
 

@@ -142,7 +142,7 @@ func (l *goLog) counts() string {
 	case l.fetched > 0:
 		return fmt.Sprintf("%d modules fetched, now %s", l.fetched, l.lastFetch)
 	}
-	return "nothing to tell yet"
+	return "go has said nothing yet"
 }
 
 // messages returns the last lines that go wrote about what went wrong.
@@ -161,7 +161,8 @@ func (l *goLog) messages() string {
 
 // The wordings of go and of the kernel for what a person can do something about.
 var (
-	saysNoSuchVersion = regexp.MustCompile(`(?s)k8s\.io/kubernetes@.*(unknown revision|invalid version|404 Not Found|410 Gone|no matching versions)`)
+	// Module proxies differ in how they say that they do not have a version; some forbid it.
+	saysNoSuchVersion = regexp.MustCompile(`(?s)k8s\.io/kubernetes@.*(unknown revision|invalid version|403 Forbidden|404 Not Found|410 Gone|no matching versions)`)
 	saysNoNetwork     = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection refused|network is unreachable|TLS handshake|proxyconnect|lookup disabled by GOPROXY|server misbehaving`)
 	saysNoSpace       = regexp.MustCompile(`no space left on device|disk quota exceeded`)
 )

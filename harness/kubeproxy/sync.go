@@ -58,6 +58,7 @@ func WaitInSync(ctx context.Context, n Node, mode string, services []plan.Servic
 	defer tick.Stop()
 	last := &NotInSyncError{Node: n.Name(), Mode: mode}
 	for first := true; ; first = false {
+		began := time.Now()
 		missing, err := look(ctx, n, services)
 		if err == nil && len(missing) == 0 {
 			return nil
@@ -68,6 +69,8 @@ func WaitInSync(ctx context.Context, n Node, mode string, services []plan.Servic
 		if first || ctx.Err() == nil { // later, err may only say that the look was cut short
 			last.Missing, last.Err = missing, err
 		}
+		// Where a look takes long, so does kube-proxy: leave it half of the time.
+		tick.Reset(max(pollEvery, time.Since(began)))
 		select {
 		case <-ctx.Done():
 			last.cause = ctx.Err()
