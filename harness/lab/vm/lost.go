@@ -15,7 +15,7 @@ import (
 )
 
 // consoleLines is how much of a guest's console an error shows: a panic with its trace.
-const consoleLines = 40
+const consoleLines = 80
 
 // withConsole adds the end of the guest's console to err.
 func withConsole(err error, p *qemu.Process) error {

@@ -61,11 +61,15 @@ var modulesOf = map[plan.Need]modules{
 	plan.NeedGlobalSysctl: {},
 }
 
-// esp has the parts of rfc4106(gcm(aes)), which newer kernels have partly built in, and not the processor's own
-// instructions for them: translated, they are slower than the plain code.
+// esp has the parts of rfc4106(gcm(aes)), which each kernel builds in to another extent: seqiv makes the IVs from
+// "stdrng", which drbg provides and tests with hmac(sha512) as it is loaded. The processor's own instructions for AES are
+// left out: translated, they are slower than the plain code.
 var esp = modules{
-	must:  []string{"esp4", "xfrm_user", "gcm"},
-	match: []string{"esp6", "ctr", "ghash_generic", "aes_generic", "seqiv", "echainiv", "authenc", "xfrm4_tunnel"},
+	must: []string{"esp4", "xfrm_user"},
+	match: []string{
+		"sha256_generic", "sha512_generic", "sha3_generic", "jitterentropy_rng", "drbg", "aes_generic", "ctr", "ghash_generic", "crypto_null", "gcm",
+		"seqiv", "echainiv", "authenc", "esp6", "xfrm4_tunnel",
+	},
 }
 
 var nft = modules{

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,12 +36,12 @@ type Tree struct {
 // OpenTree lists the modules below dir.
 func OpenTree(dir string) (*Tree, error) {
 	t := &Tree{dir: dir, files: map[string]string{}, builtin: map[string]bool{}}
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(file string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}
-		if name, ok := moduleName(path); ok {
-			t.files[name], err = filepath.Rel(dir, path)
+		if name, ok := moduleName(file); ok {
+			t.files[name], err = filepath.Rel(dir, file)
 		}
 		return err
 	})
@@ -60,8 +61,8 @@ func OpenTree(dir string) (*Tree, error) {
 }
 
 // moduleName returns the name of the module in a file of that path: kernel/net/ipv4/netfilter/ipt_REJECT.ko.xz.
-func moduleName(path string) (string, bool) {
-	base, ext, ok := strings.Cut(filepath.Base(path), ".ko")
+func moduleName(file string) (string, bool) {
+	base, ext, ok := strings.Cut(filepath.Base(file), ".ko")
 	if !ok || !slices.Contains([]string{"", ".xz", ".zst", ".gz"}, ext) {
 		return "", false
 	}
@@ -71,18 +72,20 @@ func moduleName(path string) (string, bool) {
 // Has reports whether the kernel has the module, as a file or built in.
 func (t *Tree) Has(name string) bool { return t.files[name] != "" || t.builtin[name] }
 
-// Match returns the names of modules in files that match one of the patterns, which are as in path.Match, sorted.
+// Match returns the names of modules in files that match the patterns, which are as in path.Match: in the order of the
+// patterns, sorted for each.
 func (t *Tree) Match(patterns ...string) []string {
 	var names []string
-	for name := range t.files {
-		for _, p := range patterns {
-			if ok, _ := filepath.Match(p, name); ok {
-				names = append(names, name)
-				break
+	for _, p := range patterns {
+		var fit []string
+		for name := range t.files {
+			if ok, err := path.Match(p, name); ok && err == nil {
+				fit = append(fit, name)
 			}
 		}
+		slices.Sort(fit)
+		names = append(names, fit...)
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -174,13 +177,13 @@ func modinfo(data []byte) (info, error) {
 func underscores(s string) string { return strings.ReplaceAll(s, "-", "_") }
 
 // readModule returns the module in a file, decompressed as the name says: not every kernel can do that itself.
-func readModule(path string) ([]byte, error) {
-	raw, err := os.ReadFile(path)
+func readModule(file string) ([]byte, error) {
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	var r io.Reader
-	switch filepath.Ext(path) {
+	switch filepath.Ext(file) {
 	case ".ko":
 		return raw, nil
 	case ".gz":

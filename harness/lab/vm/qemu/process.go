@@ -114,11 +114,17 @@ func (p *Process) Err() error {
 func (p *Process) Close() error {
 	p.stop.Do(func() {
 		p.Wire.Close()
-		p.cmd.Process.Kill() // fails only when the process is gone
+		p.Kill()
 	})
 	<-p.done
 	return nil
 }
+
+// Kill ends QEMU and does not wait.
+func (p *Process) Kill() { _ = p.cmd.Process.Kill() } // fails only when the process is gone
+
+// Pid returns QEMU's process ID.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Version returns QEMU's version, "7.2.22".
 func Version(ctx context.Context) (string, error) {
