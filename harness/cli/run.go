@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/report"
+	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
@@ -52,6 +55,9 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return usage(err)
 	}
+	if err := supports(exp.scenario, f.place); err != nil {
+		return usage(err)
+	}
 	set, err := settings(f.set)
 	if err != nil {
 		return err
@@ -76,6 +82,18 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	return a.runTrial(ctx, trial, base, dir, f.place)
 }
 
+// supports refuses a runtime that sc does not name. What auto may choose among is narrowed later, with a note.
+func supports(sc *scenario.Scenario, place placeFlags) error {
+	asked := place.runtime
+	if place.kernel != "" {
+		asked = "vm"
+	}
+	if asked == "auto" || slices.Contains(sc.Runtimes, asked) {
+		return nil
+	}
+	return fmt.Errorf("scenario %s does not run in %s: its file names the runtimes %s", sc.Name, asked, strings.Join(sc.Runtimes, ", "))
+}
+
 // runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
 // was seen before a kill is in the journal beside it.
 func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Plan, dir string, place placeFlags) (err error) {
@@ -98,6 +116,10 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Pla
 		screen.Tell(e)
 	}
 
+	if only := trial.Scenario.Runtimes; place.runtime == "auto" && len(only) == 1 {
+		place.runtime = only[0]
+		trial.Note("runtime " + only[0] + ": the scenario names no other")
+	}
 	rt := a.runtime(ctx, base, place, trial.Progress, trial.Note)
 	defer func() {
 		if cerr := rt.Close(); cerr != nil && err == nil {

@@ -24,6 +24,9 @@ func Parse(file string, src []byte) (*Scenario, error) {
 
 // setDefaults fills in what the file leaves out.
 func (s *Scenario) setDefaults() {
+	if !s.doc.Has("runtimes") {
+		s.Runtimes = Runtimes()
+	}
 	for _, at := range s.probes() {
 		if at.probe.Proto == "" {
 			at.probe.Proto = probe.TCP

@@ -48,7 +48,8 @@ func TestParse(t *testing.T) {
 	grows := true
 	want := &Scenario{
 		Name: "small", Title: "A client cannot ask", Topology: "two-nodes",
-		Set: map[string]string{"kubeProxy.mode": "ipvs", "links.0.mtu": "1400", "x.on": "true"},
+		Set:      map[string]string{"kubeProxy.mode": "ipvs", "links.0.mtu": "1400", "x.on": "true"},
+		Runtimes: []string{"netns", "vm"},
 		Controls: []Probe{{Name: "by address", From: "a", To: "b:80", Proto: "tcp", Timeout: probe.DefaultTimeout,
 			Expectation: Expectation{Want: probe.Delivered, Peer: "b", Source: "a"}}},
 		Fault: Fault{
@@ -82,6 +83,10 @@ func TestRules(t *testing.T) {
 			`1:11: "../small" is not a name for a scenario; use small letters, digits, and dots or dashes between them`},
 		{"no topology", "topology: two-nodes\n", "", `1:1: no topology; name a topology, or write the path to one relative to this file`},
 		{"an empty title", "title: A client cannot ask", `title: ""`, `2:8: title is empty; say in one sentence what a person sees when it happens`},
+		{"one runtime", "controls:", "runtimes: [vm]\ncontrols:", ``},
+		{"no runtime", "controls:", "runtimes: []\ncontrols:", `5:11: runtimes is empty; leave it out for all of them`},
+		{"an unknown runtime", "controls:", "runtimes: [vm, nets]\ncontrols:", `5:16: unknown runtime "nets"; did you mean "netns"?`},
+		{"a runtime twice", "controls:", "runtimes: [vm, vm]\ncontrols:", `5:16: vm stands here twice`},
 		{"an unknown field", "title: A", "titel: A", `2:1: unknown field "titel"; did you mean "title"?`},
 
 		{"no control", `controls:

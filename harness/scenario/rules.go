@@ -49,6 +49,25 @@ func (r rules) head() {
 	}
 	r.need("", "title", r.s.Title, "say in one sentence what a person sees when it happens")
 	r.need("", "topology", r.s.Topology, "name a topology, or write the path to one relative to this file")
+	r.runtimes()
+}
+
+// Runtimes lists the runtimes that a scenario can name, sorted.
+func Runtimes() []string { return []string{"netns", "vm"} }
+
+func (r rules) runtimes() {
+	if r.Has("runtimes") && len(r.s.Runtimes) == 0 {
+		r.Errorf("runtimes", "leave it out for all of them", "runtimes is empty")
+	}
+	for i, name := range r.s.Runtimes {
+		path := fmt.Sprintf("runtimes[%d]", i)
+		switch {
+		case !slices.Contains(Runtimes(), name):
+			r.Errorf(path, yamlfile.Suggest(name, Runtimes()), "unknown runtime %q", name)
+		case slices.Contains(r.s.Runtimes[:i], name):
+			r.Errorf(path, "", "%s stands here twice", name)
+		}
+	}
 }
 
 func (r rules) atLeastOne(path, what string, n int, hint string) {

@@ -49,6 +49,11 @@ func schema(t *testing.T) []byte {
 	} {
 		property(t, s, list.in, list.field).MinItems = &one
 	}
+	runtimes := property(t, s, "Scenario", "runtimes")
+	runtimes.MinItems, runtimes.UniqueItems = &one, true
+	for _, name := range scenario.Runtimes() {
+		runtimes.Items.Enum = append(runtimes.Items.Enum, name)
+	}
 	property(t, s, "Probe", "proto").Enum = []any{probe.TCP, probe.UDP}
 	for _, in := range []string{"Probe", "Expectation"} {
 		for _, o := range probe.Outcomes() {
