@@ -24,7 +24,7 @@ func (s Spec) Judge(before, after Reading) Finding {
 		facts = append(facts, fact)
 	}
 	if !after.Exists && s.needsExistence(q) {
-		add(false, "is not there", s.Want.String())
+		add(false, "is not there", s.String())
 	} else {
 		s.judgeNumbers(before, after, add)
 		s.judgeContent(after, add)

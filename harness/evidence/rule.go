@@ -42,14 +42,12 @@ func (q Rule) subject() string {
 
 func (q Rule) check() []Problem {
 	var ps []Problem
-	if !slices.Contains(Backends(), q.Backend) {
+	switch words := strings.Fields(q.Table); {
+	case !slices.Contains(Backends(), q.Backend):
 		ps = append(ps, Problem{"backend", fmt.Sprintf("unknown backend %q", q.Backend), strings.Join(Backends(), ", ")})
-	} else if q.Backend == "nft" {
-		words := strings.Fields(q.Table)
-		if len(words) != 2 || !slices.Contains(nftFamilies, words[0]) {
-			ps = append(ps, Problem{"table", fmt.Sprintf("%q is no nft table", q.Table), `family and name, "ip kube-proxy"`})
-		}
-	} else if !slices.Contains(iptablesTables, q.Table) {
+	case q.Backend == "nft" && (len(words) != 2 || !slices.Contains(nftFamilies, words[0])):
+		ps = append(ps, Problem{"table", fmt.Sprintf("%q is no nft table", q.Table), `family and name, "ip kube-proxy"`})
+	case q.Backend != "nft" && !slices.Contains(iptablesTables, q.Table):
 		ps = append(ps, Problem{"table", fmt.Sprintf("%q is no table of iptables", q.Table), strings.Join(iptablesTables, ", ")})
 	}
 	if strings.TrimSpace(q.Contains) == "" {

@@ -50,8 +50,8 @@ func Dial(ctx context.Context, r Request) (Observation, error) {
 		o.Outcome, o.Peer, o.Source = Delivered, a.Peer, a.Source
 		return o, nil
 	}
-	if ctx.Err() != nil {
-		return Observation{}, fmt.Errorf("probe %s %s: %w", r.Proto, r.To, context.Cause(ctx))
+	if ended := endOf(ctx); ended != nil {
+		return Observation{}, fmt.Errorf("probe %s %s: %w", r.Proto, r.To, ended)
 	}
 	outcome, ok := outcomeOf(err, f.at)
 	if !ok {
@@ -59,6 +59,15 @@ func Dial(ctx context.Context, r Request) (Observation, error) {
 	}
 	o.Outcome, o.Detail = outcome, words(err)
 	return o, nil
+}
+
+// endOf says why ctx ended, or nil. It looks at the clock too: package net acts on ctx's deadline by itself, a moment
+// before ctx does.
+func endOf(ctx context.Context) error {
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded
+	}
+	return context.Cause(ctx)
 }
 
 // check refuses what cannot be asked and fills in the defaults.

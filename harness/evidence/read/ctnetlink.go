@@ -58,7 +58,7 @@ func dumpConntrack(v6 bool) ([]entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dump conntrack: %w", err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // nothing is written
 	family := uint8(unix.AF_INET)
 	if v6 {
 		family = unix.AF_INET6

@@ -33,8 +33,8 @@ func parseNft(text string) ([]rule, error) {
 		r := rule{chain: l.chain}
 		var name string
 		r.text, r.packets, name = splitCounter(l.text)
-		switch {
-		case name == "":
+		switch name {
+		case "":
 			r.counted = r.packets >= 0
 			r.packets = max(r.packets, 0)
 		default:

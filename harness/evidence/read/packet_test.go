@@ -88,7 +88,7 @@ func TestLostPacketsAreAnError(t *testing.T) {
 	if err := c.socket.SetReadDeadline(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	c.ended <- <-c.ended
+	<-c.ended
 	raw, err := c.socket.SyscallConn()
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,8 @@ type capture struct {
 	socket *os.File
 	filter filter
 	lines  []string
-	ended  chan error // the reading goroutine's end
+	ended  chan struct{} // closed when the reading goroutine has ended
+	end    error         // why it ended
 }
 
 // before opens the socket. Packets queue up in it from its bind on.
@@ -40,8 +41,11 @@ func (c *capture) before(s evidence.Spec) (evidence.Reading, error) {
 	if c.socket, err = openPacketSocket(i.Index); err != nil {
 		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", i.Name, err)
 	}
-	c.ended = make(chan error, 1)
-	go func() { c.ended <- c.collect() }()
+	c.ended = make(chan struct{})
+	go func() {
+		defer close(c.ended)
+		c.end = c.collect()
+	}()
 	return evidence.Reading{}, nil
 }
 
@@ -50,10 +54,9 @@ func (c *capture) after(s evidence.Spec) (evidence.Reading, error) {
 	if err := c.socket.SetReadDeadline(time.Now()); err != nil {
 		return evidence.Reading{}, err
 	}
-	err := <-c.ended
-	c.ended = nil
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", s.Packets.Interface, err)
+	<-c.ended
+	if !errors.Is(c.end, os.ErrDeadlineExceeded) {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", s.Packets.Interface, c.end)
 	}
 	raw, err := c.socket.SyscallConn()
 	if err != nil {
@@ -86,9 +89,7 @@ func (c *capture) close() error {
 		return nil
 	}
 	err := c.socket.Close()
-	if c.ended != nil {
-		<-c.ended
-	}
+	<-c.ended
 	return err
 }
 

@@ -59,7 +59,7 @@ func Main(stdin io.Reader, stdout io.Writer) error {
 	in, out := json.NewDecoder(stdin), json.NewEncoder(stdout)
 	in.DisallowUnknownFields()
 	var p *pair
-	defer func() { p.close() }()
+	defer func() { _ = p.close() }() // a pair that was broken off
 	for {
 		var request evidence.Request
 		if err := in.Decode(&request); errors.Is(err, io.EOF) {

@@ -153,6 +153,11 @@ func TestConntrackOfTranslatedFlows(t *testing.T) {
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
 			to := netip.MustParseAddrPort(r.to)
+			// An older flow to the same place must not be taken for the probe's.
+			if _, err := probe.Dial(context.Background(), probe.Request{Proto: r.proto, To: to}); err != nil {
+				t.Fatal(err)
+			}
+			other := map[string]string{"tcp": "udp", "udp": "tcp"}
 			nowhere := netip.AddrPortFrom(to.Addr(), 4).String()
 			check(t, probe.Request{Proto: r.proto, To: to}, probe.Delivered, []row{
 				{flow(r.to, r.proto, 1, evidence.Want{Has: r.has, Lacks: r.lacks}), true, "has " + r.has[0]},
@@ -160,6 +165,7 @@ func TestConntrackOfTranslatedFlows(t *testing.T) {
 				{flow(r.to, r.proto, 1, evidence.Want{Lacks: r.has[:1]}), false, "has " + r.has[0] + " (wanted: lacks " + r.has[0] + ")"},
 				{flow(r.to, r.proto, 1, evidence.Want{Has: []string{"DYING"}}), false, "lacks DYING (wanted: has DYING)"},
 				{flow(r.to, r.proto, 1, evidence.Want{Seen: no()}), false, "is there (wanted: not seen)"},
+				{flow(r.to, other[r.proto], 1, evidence.Want{Seen: yes()}), false, "is not there"},
 				{flow(nowhere, r.proto, 1, evidence.Want{Lacks: []string{"DYING"}}), false, "is not there"},
 				{flow(nowhere, r.proto, 0, evidence.Want{Seen: no()}), true, "is not there"},
 			})

@@ -16,7 +16,7 @@ func readSysctl(s evidence.Spec) (evidence.Reading, error) {
 	if err != nil {
 		return evidence.Reading{}, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read
 	text, err := root.ReadFile(sysctlPath(s.Sysctl))
 	if errors.Is(err, fs.ErrNotExist) {
 		return evidence.Reading{}, fmt.Errorf("there is no sysctl %s", s.Sysctl)
