@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultline-lab/faultline/harness/scenario"
+	"github.com/faultline-lab/faultline/harness/verdict"
+	"github.com/faultline-lab/faultline/scenarios"
+)
+
+// describeScenarios makes the specs of every scenario that the binary carries: one trial in each runtime that the
+// scenario names, in the vm on each of kernels, and a spec for each verdict that it documents.
+func describeScenarios(kernels []string) {
+	if len(kernels) == 0 {
+		kernels = []string{""}
+	}
+	for _, name := range scenarios.List() {
+		text, err := scenarios.Read(name)
+		if err != nil {
+			panic(err)
+		}
+		s, err := scenario.Parse("scenarios/"+name+"/scenario.yaml", text)
+		if err != nil {
+			panic(err)
+		}
+		for _, runtime := range s.Runtimes {
+			if runtime != "vm" {
+				describeScenario(s, runtime, "")
+				continue
+			}
+			for _, kernel := range kernels {
+				describeScenario(s, runtime, kernel)
+			}
+		}
+	}
+}
+
+// describeScenario makes the specs of one scenario in one place.
+func describeScenario(s *scenario.Scenario, runtime, kernel string) {
+	place, args := runtime, []string{s.Name, "--runtime", runtime}
+	if kernel != "" {
+		place, args = place+" "+kernel, append(args, "--kernel", kernel)
+	}
+	dir := "../build/reports/" + s.Name + "-" + strings.ReplaceAll(place, " ", "-")
+
+	Describe(fmt.Sprintf("%s [%s]", s.Name, place), Ordered, ContinueOnFailure, Label(s.Name, runtime), func() {
+		var t trial
+		BeforeAll(func(ctx SpecContext) {
+			t = run(ctx, dir, args...)
+			if t.report.Verdict == verdict.Unsupported {
+				Expect(t.code).To(Equal(unsupported))
+				Skip(t.report.Why)
+			}
+		}, NodeTimeout(guestTimeout))
+
+		It("holds every control", func(SpecContext) {
+			var before []string
+			for _, c := range t.report.Controls {
+				if c.Phase == "before" {
+					before = append(before, c.Name)
+				}
+				Expect(c.OK).To(BeTrue(), "%s: control %q: wanted %s, saw %s", c.Phase, c.Name, c.Wanted, c.Outcome)
+			}
+			var want []string
+			for _, c := range s.Controls {
+				want = append(want, c.Name)
+			}
+			Expect(before).To(Equal(want))
+		}, SpecTimeout(seconds))
+
+		It("reproduces the fault for the documented reason", func(SpecContext) {
+			Expect(t.report.Verdict).To(Equal(verdict.Reproduced), t.report.Why)
+			Expect(t.report.Fault.Probe.Outcome).To(Equal(s.Fault.Probe.Want))
+			Expect(t.report.Fault.Evidence).To(HaveLen(len(s.Fault.Evidence)))
+			for i, e := range t.report.Fault.Evidence {
+				Expect(e.Name).To(Equal(s.Fault.Evidence[i].Name))
+				Expect(e.OK).To(BeTrue(), e.Why)
+			}
+		}, SpecTimeout(seconds))
+
+		for _, f := range s.Fixes {
+			It("is mended by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Fixed) }, SpecTimeout(seconds))
+		}
+		for _, f := range s.Inert {
+			It("is not mended by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Inert) }, SpecTimeout(seconds))
+		}
+		if own, ok := ownSpecs[s.Name]; ok {
+			It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(seconds))
+		}
+		It("is as documented as a whole (exit code 0)", func(SpecContext) {
+			Expect(t.code).To(Equal(asExpected), t.stdout)
+			Expect(t.report.Expected).To(BeTrue())
+			Expect(t.report.Runtime).To(Equal(runtime))
+		}, SpecTimeout(seconds))
+	})
+}
+
+// hasFix checks the verdict on a fix, and what a report says beside it: a fix that was tried has its probe, one that
+// can be undone brought the fault back.
+func (t trial) hasFix(f scenario.Fix, want verdict.Verdict) {
+	GinkgoHelper()
+	got := t.fix(f.Name)
+	if got.Verdict == verdict.Unsupported && got.Expected {
+		Skip(got.Why)
+	}
+	Expect(got.Verdict).To(Equal(want), got.Why)
+	Expect(got.Expected).To(BeTrue())
+	Expect(got.Probe).NotTo(BeNil())
+	Expect(got.Probe.OK).To(BeTrue(), "wanted %s, saw %s", got.Probe.Wanted, got.Probe.Outcome)
+	Expect(got.Evidence).NotTo(BeEmpty())
+	if len(f.Undo) > 0 {
+		Expect(got.Undone).To(HaveValue(Equal(verdict.Reproduced)))
+	}
+}
+
+// ownSpec is what a scenario's report must show beyond its verdicts.
+type ownSpec struct {
+	text  string
+	check func(trial)
+}
+
+var ownSpecs = map[string]ownSpec{
+	"ipvs-ipsec": {"drops for want of a policy, with SRC_NAT alone in IPVS mode and DST_NAT beside it in iptables mode", func(t trial) {
+		drops := evidence(t.report.Fault.Evidence, "drop counted").Readings
+		Expect(drops.After.Count).To(BeNumerically(">", drops.Before.Count), "XfrmInNoPols")
+
+		ipvs := evidence(t.report.Fault.Evidence, "SRC_NAT without DST_NAT").Readings.After
+		Expect(ipvs.Exists).To(BeTrue())
+		Expect(ipvs.Words).To(ContainElement("SRC_NAT"))
+		Expect(ipvs.Words).NotTo(ContainElement("DST_NAT"))
+
+		mended := t.fix("iptables-mode")
+		Expect(mended.Own).NotTo(BeEmpty(), mended.Why)
+		iptables := evidence(mended.Own, "SRC_NAT and DST_NAT").Readings.After
+		Expect(iptables.Words).To(ContainElements("SRC_NAT", "DST_NAT"))
+		still := evidence(mended.Evidence, "drop counted").Readings
+		Expect(still.After.Count).To(Equal(still.Before.Count), "XfrmInNoPols")
+	}},
+}

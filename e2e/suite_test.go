@@ -1,0 +1,161 @@
+// Package e2e runs the built binary as a person does and reads what it leaves: exit codes, words and report.json.
+//
+// In: bin/faultline, the scenarios it carries and the files in testdata. Out: specs. It never reaches into the harness:
+// what a spec knows about a trial, it has from the report.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultline-lab/faultline/harness/report"
+)
+
+var (
+	binaryFlag  = flag.String("faultline", "../bin/faultline", "the binary under test")
+	kernelsFlag = flag.String("kernels", "", "kernels on which to run the scenarios in the vm runtime, separated by commas; empty: its default alone")
+	update      = flag.Bool("update", false, "write the golden files anew")
+)
+
+// Exit codes of faultline.
+const (
+	asExpected   = 0
+	unexpected   = 1
+	badUsage     = 2
+	unsupported  = 3
+	brokenLab    = 4
+	seconds      = time.Second
+	trialTimeout = 5 * time.Minute // of a trial in netns, with all that a busy machine adds
+	guestTimeout = 20 * time.Minute
+)
+
+// binary is the absolute path of the binary under test.
+var binary string
+
+func TestE2E(t *testing.T) {
+	var err error
+	if binary, err = filepath.Abs(*binaryFlag); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(binary); err != nil {
+		t.Fatalf("there is no binary to test, run make build: %v", err)
+	}
+	describeScenarios(strings.FieldsFunc(*kernelsFlag, func(r rune) bool { return r == ',' }))
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "faultline")
+}
+
+// A suite whose specs were all skipped has shown nothing, and one that skipped some must say so where it is seen.
+var _ = ReportAfterSuite("says what was not run", func(r Report) {
+	if r.SuiteConfig.DryRun {
+		return
+	}
+	ran, skipped := account(r)
+	if len(skipped) > 0 {
+		fmt.Printf("\nNOT RUN, %d specs:\n  %s\n", len(skipped), strings.Join(skipped, "\n  "))
+	}
+	fmt.Printf("\n%d specs ran\n", ran)
+	if ran == 0 {
+		Fail("no spec ran: nothing was shown")
+	}
+})
+
+// account counts the specs that ran, and lists those that were skipped with their reasons. What a filter on the command
+// line left out was not asked for.
+func account(r Report) (ran int, skipped []string) {
+	for _, s := range r.SpecReports {
+		switch {
+		case !s.LeafNodeType.Is(types.NodeTypeIt):
+		case s.State.Is(types.SpecStateSkipped) && s.Failure.Message != "":
+			skipped = append(skipped, s.FullText()+": "+s.Failure.Message)
+		case s.State.Is(types.SpecStateSkipped), s.State.Is(types.SpecStatePending):
+		default:
+			ran++
+		}
+	}
+	slices.Sort(skipped)
+	return ran, skipped
+}
+
+// ended is a run of faultline that is over.
+type ended struct {
+	code           int
+	stdout, stderr string
+}
+
+// faultline runs the binary in dir to its end. The end of ctx interrupts it, so that it takes down what it built.
+func faultline(ctx context.Context, dir string, args ...string) ended {
+	GinkgoHelper()
+	var stdout, stderr bytes.Buffer
+	c := exec.CommandContext(ctx, binary, args...)
+	c.Dir, c.Stdout, c.Stderr = dir, &stdout, &stderr
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGINT) }
+	c.WaitDelay = 30 * seconds
+	err := c.Run()
+	e := ended{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	AddReportEntry("faultline "+strings.Join(args, " "), fmt.Sprintf("exit code %d\n%s%s", e.code, e.stdout, e.stderr), ReportEntryVisibilityFailureOrVerbose)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		Fail(fmt.Sprintf("faultline %s: %v\n%s%s", strings.Join(args, " "), err, e.stdout, e.stderr))
+	}
+	return e
+}
+
+// trial is a run of a scenario with the report it left.
+type trial struct {
+	ended
+	report report.Report
+}
+
+// run runs a scenario and reads its report from dir. A run that is unsupported here skips the spec, loudly.
+func run(ctx context.Context, dir string, args ...string) trial {
+	GinkgoHelper()
+	t := trial{ended: faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)}
+	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	Expect(err).NotTo(HaveOccurred(), "exit code %d: %s", t.code, t.stderr)
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	Expect(dec.Decode(&t.report)).To(Succeed())
+	Expect(t.report.ExitCode).To(Equal(t.code), "the report tells another exit code than the process:\n%s%s", t.stdout, t.stderr)
+	return t
+}
+
+// fix returns the fix or inert fix of that name.
+func (t trial) fix(name string) report.Fix {
+	GinkgoHelper()
+	for _, f := range slices.Concat(t.report.Fixes, t.report.Inert) {
+		if f.Name == name {
+			return f
+		}
+	}
+	Fail(fmt.Sprintf("the report has no fix %q", name))
+	return report.Fix{}
+}
+
+// evidence returns the piece of that name.
+func evidence(list []report.Evidence, name string) report.Evidence {
+	GinkgoHelper()
+	for _, e := range list {
+		if e.Name == name {
+			return e
+		}
+	}
+	Fail(fmt.Sprintf("the report has no evidence %q", name))
+	return report.Evidence{}
+}
