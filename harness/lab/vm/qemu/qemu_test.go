@@ -1,0 +1,114 @@
+package qemu
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestArgs(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		machine Machine
+		want    string
+	}{
+		{
+			"a microvm under TCG is told the counter's frequency, and has no cmpxchg16b",
+			Machine{Kernel: "/k", Board: Microvm, Accelerator: TCG, TSC: 2596118, Init: "/init"},
+			`-nodefaults -no-user-config -no-reboot -display none
+-M microvm
+-accel tcg
+-cpu max,-cx16
+-smp 2
+-m 2048
+-kernel /k
+-initrd /proc/self/fd/3
+-append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on tsc_early_khz=2596118
+-serial stdio
+-device virtio-serial-device
+-chardev socket,id=wire,fd=4
+-device virtserialport,chardev=wire,name=faultline`,
+		},
+		{
+			"a q35 on KVM has the host's processor, whose frequency KVM tells",
+			Machine{Kernel: "/k", Board: Q35, Accelerator: KVM, TSC: 2596118, CPUs: 1, Memory: 512, Init: "/init"},
+			`-nodefaults -no-user-config -no-reboot -display none
+-M q35
+-accel kvm
+-cpu host
+-smp 1
+-m 512
+-kernel /k
+-initrd /proc/self/fd/3
+-append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on
+-serial stdio
+-device virtio-serial-pci
+-chardev socket,id=wire,fd=4
+-device virtserialport,chardev=wire,name=faultline`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := strings.ReplaceAll(strings.Join(c.machine.args(), " "), " -", "\n-")
+			got = strings.Replace(strings.Replace(got, "\n-no-user-config", " -no-user-config", 1), "\n-no-reboot", " -no-reboot", 1)
+			got = strings.Replace(got, "\n-display", " -display", 1)
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestConsoleKeepsTheEnd(t *testing.T) {
+	c := tail{limit: 20}
+	for range 10 {
+		if _, err := c.Write([]byte("line of text\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := c.String(); got != "text\r\nline of text\r\n" {
+		t.Errorf("kept %q", got)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"fewer lines", "a\r\nb\r\n", "a\nb"},
+		{"more lines", "a\nb\nc\nd\n", "b\nc\nd"},
+		{"escapes lose what makes them work", "\x1b[2Ja\x07\tb\n", "[2Ja\tb"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := lastLines(c.text, 3); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHostTSC(t *testing.T) {
+	if got := HostTSC(); got < 100_000 || got > 10_000_000 {
+		t.Errorf("%d kHz", got)
+	}
+}
+
+func TestQEMUThatRefuses(t *testing.T) {
+	if _, err := Version(context.Background()); err != nil {
+		t.Skip(err)
+	}
+	empty, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Close()
+	p, err := Start(&Machine{Kernel: "/nowhere", Board: Microvm, Accelerator: TCG, Init: "/init"}, empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := p.Err(); err == nil || !strings.HasPrefix(err.Error(), "QEMU ended: exit status 1: ") || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("got %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
