@@ -12,11 +12,21 @@ import (
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
-// judge is verdict.JudgeFix or verdict.JudgeInert.
-type judge func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
+// kind is how fixes of a kind are tried and judged.
+type kind struct {
+	name     string
+	controls bool // whether the controls are asked while the fix is in place
+	judge    func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
+}
+
+var (
+	documented = kind{"fix", true, verdict.JudgeFix}
+	// What an inert fix does to the controls proves nothing: the fault must show in full, whatever else it breaks.
+	inert = kind{"inert", false, verdict.JudgeInert}
+)
 
 // try tries one fix and judges it, unless it is left out or the trial was cancelled.
-func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, judge judge) {
+func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind) {
 	if !t.wants(tried.Fix) {
 		return
 	}
@@ -25,13 +35,13 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, judge j
 		return
 	}
 	start := time.Now()
-	err := t.phase("fix "+tried.Fix.Name, func() (err error) {
-		tried.Seen, err = t.see(ctx, s, tried.Fix)
+	err := t.phase(k.name+" "+tried.Fix.Name, func() (err error) {
+		tried.Seen, err = t.see(ctx, s, tried.Fix, k)
 		return err
 	})
 	switch {
 	case err == nil:
-		tried.Judgement = judge(*t.Scenario, tried.Fix, *tried.Seen)
+		tried.Judgement = k.judge(*t.Scenario, tried.Fix, *tried.Seen)
 	case errors.Is(err, lab.ErrUnsupported):
 		tried.Judgement = verdict.JudgeUnsupported(tried.Fix, t.out.Place, err.Error())
 	default:
@@ -43,25 +53,25 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, judge j
 
 // see puts a fix in place and looks: the controls, the fault's probe, the evidence, and the fault again after the undo.
 // A fix by settings is seen on a lab of its own, any other on a lab that has just shown the fault.
-func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
+func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
 	if missing := f.Needs.Missing(t.out.Place.Kernel); missing != "" {
 		return nil, fmt.Errorf("%w: %s", lab.ErrUnsupported, missing)
 	}
 	if len(f.Set) > 0 {
-		return t.seeSet(ctx, f)
+		return t.seeSet(ctx, f, k)
 	}
 	b, err := s.faulty(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if f.Probe != nil {
-		return b.look(ctx, f, *f.Probe, f.Probe.Expectation)
+		return b.look(ctx, k, f, *f.Probe, f.Probe.Expectation)
 	}
 	s.shown = false
 	if err := b.run(ctx, f.Run); err != nil {
 		return nil, err
 	}
-	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	seen, err := b.look(ctx, k, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 	if err != nil || len(f.Undo) == 0 {
 		return seen, err
 	}
@@ -74,7 +84,7 @@ func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.Fix
 	return seen, err
 }
 
-func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, error) {
+func (t *Trial) seeSet(ctx context.Context, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
 	setup, err := t.compile(f.Set)
 	if err != nil {
 		return nil, err
@@ -87,16 +97,18 @@ func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, e
 		return nil, err
 	}
 	defer b.close()
-	return b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	return b.look(ctx, k, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 }
 
 // look asks everything that the judge wants to know while a fix is in place.
-func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
+func (b *bench) look(ctx context.Context, k kind, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
 	fault := b.trial.Scenario.Fault
 	seen := &verdict.FixSeen{}
 	var err error
-	if seen.Controls, err = b.controls(ctx); err != nil {
-		return nil, err
+	if k.controls {
+		if seen.Controls, err = b.controls(ctx); err != nil {
+			return nil, err
+		}
 	}
 	probed, findings, err := b.ask(ctx, p, wanted, slices.Concat(fault.Evidence, f.Evidence))
 	if err != nil {

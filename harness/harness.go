@@ -66,10 +66,10 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 		return t.finish(ctx)
 	}
 	for i := range t.out.Fixes {
-		t.try(ctx, stand, &t.out.Fixes[i], verdict.JudgeFix)
+		t.try(ctx, stand, &t.out.Fixes[i], documented)
 	}
 	for i := range t.out.Inert {
-		t.try(ctx, stand, &t.out.Inert[i], verdict.JudgeInert)
+		t.try(ctx, stand, &t.out.Inert[i], inert)
 	}
 	return t.finish(ctx)
 }

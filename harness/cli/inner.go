@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/faultline-lab/faultline/harness/evidence/read"
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -17,7 +16,7 @@ import (
 func inner(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int, ok bool) {
 	var err error
 	switch {
-	case os.Getpid() == 1 && args[0] == vm.InitPath:
+	case args[0] == vm.InitPath:
 		err = vm.GuestMain(func(progress func(string)) lab.Runtime {
 			return &netns.Inner{BinDir: vm.GuestBinDir, Progress: progress}
 		})

@@ -158,6 +158,11 @@ func TestRules(t *testing.T) {
 		{"an inert fix by another probe", inert, "    probe: {name: x, from: a, to: \"b:1\", want: refused}\n",
 			`23:5: an inert fix cannot ask in another way; write exactly one of run, set`},
 		{"an inert fix that leaves evidence", inert, inert + "    leaves: [bits]\n", `24:5: an inert fix leaves all of the evidence; take it out`},
+		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n", ``},
+		{"a verdict that no fix is documented for", fixes, fixes + "    expect: Helped\n",
+			`18:13: "Helped" cannot be expected here; write SideEffect, or leave it out for Fixed`},
+		{"another reason without evidence", inert, inert + "    expect: WrongReason\n",
+			`24:13: another reason is expected, and nothing would show it; add evidence that shows the other reason`},
 
 		{"an empty file", small, "", `1:1: the file is empty`},
 		{"not a mapping", small, "- a\n", `1:1: a mapping is wanted here, not a list`},

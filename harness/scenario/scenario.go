@@ -73,6 +73,9 @@ type Fix struct {
 	Evidence []evidence.Spec `yaml:"evidence,omitempty" json:"evidence,omitempty"`
 	// Leaves names evidence of the fault that this fix is known to leave in place: it must still hold.
 	Leaves []string `yaml:"leaves,omitempty" json:"leaves,omitempty"`
+	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix whose price
+	// is known, WrongReason for a look-alike that brings another failure with the same symptom, which Evidence must show.
+	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
 }
 
 // Needs is what a fix asks of the place it is tried in.

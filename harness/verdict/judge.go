@@ -42,6 +42,19 @@ func JudgeAgain(seen FaultSeen) Judgement {
 
 // JudgeFix judges a documented fix of s by what was seen while it was in place.
 func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
+	return documented(f, seen, judgeFix(s, f, seen))
+}
+
+// documented says of a judgement whether it is the one that the scenario names for the fix, where it names one: the
+// fix's own evidence must then be there, or the verdict came about in another way than the documented one.
+func documented(f scenario.Fix, seen FixSeen, j Judgement) Judgement {
+	if f.Expect != "" {
+		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0
+	}
+	return j
+}
+
+func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if why := incomplete(s, f, seen); why != "" {
 		return Judgement{BrokenLab, false, why}
 	}
@@ -84,6 +97,10 @@ func undone(f scenario.Fix, seen FixSeen, why string) Judgement {
 
 // JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place.
 func JudgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
+	return documented(f, seen, judgeInert(s, f, seen))
+}
+
+func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if why := incomplete(s, f, seen); why != "" {
 		return Judgement{BrokenLab, false, why}
 	}

@@ -253,3 +253,39 @@ func TestJudgeInert(t *testing.T) {
 		})
 	}
 }
+
+func TestADocumentedVerdict(t *testing.T) {
+	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
+	price := scenario.Fix{Name: "price", Run: act, Expect: "SideEffect"}
+	other := scenario.Fix{Name: "other", Run: act, Expect: "WrongReason", Evidence: []evidence.Spec{ruleHit}}
+	broken := func(f *FixSeen) { f.Controls[1].Seen = refused }
+	stays := func(f *FixSeen) {
+		f.Probe.Seen, f.Symptom.Seen = lost, lost
+		f.Evidence = []evidence.Finding{found(drops, true), found(missingNAT, true)}
+	}
+	rows := []struct {
+		name  string
+		fix   scenario.Fix
+		judge func(scenario.Scenario, scenario.Fix, FixSeen) Judgement
+		lie   func(*FixSeen)
+		want  Verdict
+		ok    bool
+	}{
+		{"a price that shows", price, JudgeFix, broken, SideEffect, true},
+		{"a price that does not show", price, JudgeFix, func(*FixSeen) {}, Fixed, false},
+		{"another reason that shows", other, JudgeInert, func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }, WrongReason, true},
+		{"another reason that does not show itself", other, JudgeInert,
+			func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false); f.Own[0] = found(ruleHit, false) }, WrongReason, false},
+		{"the documented reason after all", other, JudgeInert, stays, Inert, false},
+		{"it helps after all", other, JudgeInert, func(*FixSeen) {}, Helped, false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			seen := fixSeen(row.fix)
+			row.lie(&seen)
+			if got := row.judge(invented, row.fix, seen); got.Verdict != row.want || got.Expected != row.ok {
+				t.Errorf("got %+v, want %s, as documented: %v", got, row.want, row.ok)
+			}
+		})
+	}
+}
