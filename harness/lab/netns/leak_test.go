@@ -137,8 +137,9 @@ func usersOf(namespace string) []string {
 			continue
 		}
 		if status, err := os.ReadFile(name + "/status"); err == nil && !zombie.Match(status) {
-			comm, _ := os.ReadFile(name + "/comm")
-			users = append(users, filepath.Base(name)+" "+strings.TrimSpace(string(comm)))
+			args, _ := os.ReadFile(name + "/cmdline")
+			where, _ := os.ReadFile(name + "/wchan")
+			users = append(users, fmt.Sprintf("%s %q in %s", filepath.Base(name), args, where))
 		}
 	}
 	return users
@@ -215,4 +216,47 @@ func sandboxOf(t *testing.T, pid int) string {
 	}
 	t.Fatalf("process %d has no child", pid)
 	return ""
+}
+
+// TestNothingIsLeftOfAKillAtAnyMoment kills at moments from before the sandbox to after the lab. All that was started
+// carries a mark in its environment.
+func TestNothingIsLeftOfAKillAtAnyMoment(t *testing.T) {
+	sandboxes(t)
+	const moments = 20
+	reached := 0
+	for i := range moments {
+		mark := fmt.Sprintf("FAULTLINE_TEST_MARK=%d.%d", os.Getpid(), i)
+		cmd := exec.CommandContext(deadline(t), "/proc/self/exe", "hold")
+		cmd.Env = append(cmd.Environ(), mark)
+		out := newOutput(nil)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Duration(i) * 4 * time.Millisecond)
+		reached = max(reached, len(marked(mark)))
+		cmd.Process.Kill()
+		_ = cmd.Wait()
+		for end := time.Now().Add(5 * time.Second); len(marked(mark)) > 0; <-time.After(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("killed after %d ms: left are %q", i*4, marked(mark))
+			}
+		}
+	}
+	if reached < 2 {
+		t.Errorf("no sandbox was ever there to be left")
+	}
+}
+
+// marked returns the processes with a mark in their environment.
+func marked(mark string) []string {
+	names, _ := filepath.Glob("/proc/[0-9]*")
+	var found []string
+	for _, name := range names {
+		if env, err := os.ReadFile(name + "/environ"); err == nil && slices.Contains(strings.Split(string(env), "\x00"), mark) {
+			args, _ := os.ReadFile(name + "/cmdline")
+			found = append(found, fmt.Sprintf("%s %q", filepath.Base(name), args))
+		}
+	}
+	return found
 }

@@ -70,13 +70,13 @@ func (n *node) start(ctx context.Context, c *lab.Cmd) (*process, error) {
 
 // spawn starts p's command from a thread that is in the node: a child gets the namespaces of the thread that made it.
 func (n *node) spawn(p *process) error {
-	n.viewOnce.Do(func() {
-		var err error
-		if n.view, err = n.openView(); err != nil {
-			n.lab.runtime.progress("%v", err)
-		}
-	})
 	err := n.lab.procs.add(p, func() error {
+		n.viewOnce.Do(func() {
+			var err error
+			if n.view, err = n.openView(); err != nil {
+				n.lab.runtime.progress("%v", err)
+			}
+		})
 		return onThread(func() error {
 			if err := n.enter(n.view); err != nil {
 				return fmt.Errorf("enter node: %w", err)
