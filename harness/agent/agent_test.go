@@ -87,9 +87,12 @@ func TestCloseOfTheClientClosesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	undone := false
 	r.up = func(ctx context.Context, _ *plan.Plan) error {
 		close(building)
 		<-ctx.Done()
+		<-time.After(50 * time.Millisecond)
+		undone = true
 		return ctx.Err()
 	}
 	up := make(chan error, 1)
@@ -103,8 +106,8 @@ func TestCloseOfTheClientClosesEverything(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	if left := r.left(); left != "" {
-		t.Errorf("left at the far end: %s", left)
+	if left := r.left(); left != "" || !undone {
+		t.Errorf("left at the far end: %s; half a lab undone: %v", left, undone)
 	}
 	if err := await(t, "Up", up); !errors.Is(err, context.Canceled) && !errors.Is(err, ErrLost) {
 		t.Errorf("Up: %v", err)
@@ -216,7 +219,7 @@ func TestUpIsCancelled(t *testing.T) {
 			}}
 			w := dial(t, r, Options{})
 			ctx, cancel := context.WithCancel(t.Context())
-			if want == context.DeadlineExceeded {
+			if errors.Is(want, context.DeadlineExceeded) {
 				ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 			} else {
 				go func() { <-building; cancel() }()
@@ -230,7 +233,33 @@ func TestUpIsCancelled(t *testing.T) {
 	}
 }
 
-func TestALabThatIsReadyAfterItsUpWasCancelledIsClosed(t *testing.T) {
+func TestALabThatIsReadyInSpiteOfACancelIsClosed(t *testing.T) {
+	noLeaks(t)
+	r := &fakeRuntime{up: func(ctx context.Context, _ *plan.Plan) error { <-ctx.Done(); return nil }}
+	w := dial(t, r, Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := w.Up(ctx, &plan.Plan{}); err != context.DeadlineExceeded { //nolint:errorlint // itself
+		t.Errorf("Up: %v", err)
+	}
+	if left := r.left(); r.built() != 1 || left != "runtime" {
+		t.Errorf("%d labs built, left: %s", r.built(), left)
+	}
+}
+
+func TestAPlanThatCannotBeSentLeavesNoCallOpen(t *testing.T) {
+	noLeaks(t)
+	w := dial(t, &fakeRuntime{}, Options{})
+	_, err := w.Up(t.Context(), &plan.Plan{Steps: []plan.Step{nil}})
+	if err == nil || !strings.HasPrefix(err.Error(), "encode request: ") || !strings.HasSuffix(err.Error(), "step 0: encode step: no step") {
+		t.Errorf("Up: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestALabThatIsReadyAfterTheGraceIsClosed(t *testing.T) {
 	noLeaks(t)
 	stop := make(chan struct{})
 	r := &fakeRuntime{up: func(context.Context, *plan.Plan) error { <-stop; return nil }}

@@ -67,7 +67,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser, o Options) (*Client, err
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("dial agent: %w: %v", ErrLost, err)
+		return nil, fmt.Errorf("dial agent: %w: %w", ErrLost, err)
 	}
 	client := &Client{
 		conn: c, options: o,
@@ -138,7 +138,7 @@ func (c *Client) lost() error {
 	<-c.gone
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Errorf("%w: %v", ErrLost, c.cause)
+	return fmt.Errorf("%w: %w", ErrLost, c.cause)
 }
 
 // hungUp says whether the stream ended because Close has closed everything.

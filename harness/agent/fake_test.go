@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -131,7 +132,7 @@ func (n *fakeNode) Start(ctx context.Context, c *lab.Cmd) (lab.Process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	context.AfterFunc(n.lab.life, cancel)
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = append(cmd.Environ(), c.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -245,12 +246,14 @@ func noLeaks(t testing.TB) {
 		return len(entries)
 	}
 	before := descriptors()
+	percent := debug.SetGCPercent(-1) // the collector closes files that were forgotten
 	t.Cleanup(func() {
+		defer debug.SetGCPercent(percent)
 		var left []string
+		buffer := make([]byte, 1<<20)
 		ok := eventually(func() bool {
 			left = left[:0]
-			all := make([]byte, 1<<20)
-			all = all[:runtime.Stack(all, true)]
+			all := buffer[:runtime.Stack(buffer, true)]
 			for g := range strings.SplitSeq(string(all), "\n\n") {
 				ours := strings.Contains(g, "harness/agent.") || strings.Contains(g, "crypto/ssh.")
 				if ours && !strings.Contains(g, "agent.noLeaks") {

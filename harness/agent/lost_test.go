@@ -116,7 +116,7 @@ func TestASilentFarEndIsLost(t *testing.T) {
 	served := make(chan error, 1)
 	r := &fakeRuntime{}
 	go func() { served <- Serve(context.Background(), s, r.make) }()
-	c, err := Dial(t.Context(), near, Options{Silence: 100 * time.Millisecond})
+	c, err := Dial(t.Context(), near, Options{Silence: 600 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,13 +125,13 @@ func TestASilentFarEndIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beforeStall := time.NewTimer(250 * time.Millisecond) // several pings are answered
+	beforeStall := time.NewTimer(500 * time.Millisecond) // some pings are answered
 	<-beforeStall.C
 	if _, _, err := c.conn.OpenChannel("nonsense", nil); err == nil {
 		t.Error("a channel of unknown type opened")
 	}
 	close(s.stop)
-	if err := waitFor(t, p); !errors.Is(err, ErrLost) || err.Error() != "connection to the agent lost: no answer to a ping within 100ms" {
+	if err := waitFor(t, p); !errors.Is(err, ErrLost) || err.Error() != "connection to the agent lost: no answer to a ping within 600ms" {
 		t.Errorf("Wait: %v", err)
 	}
 	close(s.closed)

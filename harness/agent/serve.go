@@ -172,6 +172,6 @@ func (s *server) handle(ctx context.Context, offered ssh.NewChannel) {
 			_ = r.Reply(r.Type == requestCancel, nil)
 		}
 	})
-	defer channel.Close()
+	defer func() { _ = channel.Close() }()
 	call(ctx, channel)
 }

@@ -29,13 +29,15 @@ type address struct{}
 func (address) Network() string { return "stream" }
 func (address) String() string  { return "agent" }
 
-// algorithms leaves one choice of each kind, the cheapest that package ssh has without a legacy algorithm: secrecy is
-// not needed here and there is no way to do without. The default key exchange adds ML-KEM to X25519. AES-GCM needs no
-// separate MAC, and its instructions cost less than plain ones that do the same work, under emulation too.
+// algorithms leaves one choice of each kind: what costs a guest under emulation the least. Secrecy is not needed here, and
+// package ssh has no way to do without. Measured with QEMU 7.2's TCG (-cpu max), both ends emulated: ChaCha20-Poly1305
+// carries 97 MB/s, AES-CTR 38 and AES-GCM, whose instructions TCG calls a helper for, 20; natively it is 420 against 1100
+// of AES-GCM, more than a port gives. X25519 with an Ed25519 key shakes hands in 3 ms, P-256 in 4, and the default, which
+// adds ML-KEM, in 4 as well.
 func algorithms() ssh.Config {
 	return ssh.Config{
 		KeyExchanges: []string{ssh.KeyExchangeCurve25519},
-		Ciphers:      []string{ssh.CipherAES128GCM},
+		Ciphers:      []string{ssh.CipherChaCha20Poly1305},
 	}
 }
 
