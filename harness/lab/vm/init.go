@@ -154,7 +154,7 @@ func findPort(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(s)
+	defer func() { _ = unix.Close(s) }()
 	if err := unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}); err != nil {
 		return "", err
 	}
@@ -200,7 +200,7 @@ func awaitHost(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(epoll)
+	defer func() { _ = unix.Close(epoll) }()
 	var inner error
 	if err := raw.Control(func(fd uintptr) { inner = awaitEdge(epoll, int(fd)) }); err != nil {
 		return err

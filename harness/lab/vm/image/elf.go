@@ -158,7 +158,9 @@ func locate(name string, class elf.Class, dirs []string) (string, error) {
 			continue
 		}
 		fits := f.Class == class && f.Machine == elf.EM_X86_64
-		f.Close()
+		if err := f.Close(); err != nil {
+			return "", err
+		}
 		if fits {
 			return lib, nil
 		}

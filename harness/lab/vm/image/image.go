@@ -121,7 +121,7 @@ func checkStatic(name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if interpreter(f) != "" {
 		return fmt.Errorf("%s is dynamically linked and cannot be a guest's init: build it with CGO_ENABLED=0", name)
 	}

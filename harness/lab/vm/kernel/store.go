@@ -204,8 +204,15 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 		return func() { f.Close() }, nil
 	}
 	s.say("waiting for another run that fetches a kernel")
-	got := make(chan error, 1)
-	go func() { got <- flock(f) }()
+	got := make(chan error)
+	go func() {
+		err := flock(f)
+		select {
+		case got <- err:
+		case <-ctx.Done(): // nobody waits any more: a lock that comes after all is given back
+			f.Close()
+		}
+	}()
 	select {
 	case err := <-got:
 		if err != nil {
@@ -214,7 +221,6 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 		}
 		return func() { f.Close() }, nil
 	case <-ctx.Done():
-		go func() { <-got; f.Close() }() // a lock that comes after all is given back
 		return nil, fmt.Errorf("lock kernel store: %w", ctx.Err())
 	}
 }
