@@ -56,7 +56,7 @@ func openESPInUDP() error {
 	if err != nil {
 		return fmt.Errorf("open UDP socket: %w", err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	const udpEncap, espInUDP = 100, 2 // UDP_ENCAP and UDP_ENCAP_ESPINUDP of linux/udp.h
 	return unix.SetsockoptInt(fd, unix.IPPROTO_UDP, udpEncap, espInUDP)
 }

@@ -69,7 +69,7 @@ func killPID(ctx context.Context, pid int, nodes map[string]*node) error {
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", pid, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if !inside(pid, nodes) {
 		return nil
 	}

@@ -132,7 +132,7 @@ func (n *node) listenAPI(c *cluster) error {
 			return fmt.Errorf("listen for the API: %w", err)
 		}
 		n.api = true
-		go c.server.Serve(listener) // until the server is closed
+		go func() { _ = c.server.Serve(listener) }() // until the server is closed
 		return nil
 	})
 }

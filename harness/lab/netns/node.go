@@ -42,13 +42,13 @@ type inode struct{ dev, ino uint64 }
 
 func inodeOf(info os.FileInfo) inode {
 	st := info.Sys().(*syscall.Stat_t)
-	return inode{uint64(st.Dev), st.Ino}
+	return inode{st.Dev, st.Ino}
 }
 
 // Name returns the node's name.
 func (n *node) Name() string { return n.name }
 
-func (l *innerLab) addNode(s plan.AddNode) (err error) {
+func (l *innerLab) addNode(s plan.AddNode) error {
 	n, err := newNode(l, s.Node)
 	if err != nil {
 		return fmt.Errorf("node %s: %w", s.Node, err)
@@ -56,8 +56,7 @@ func (l *innerLab) addNode(s plan.AddNode) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.nodes[s.Node]; ok || l.closed {
-		n.close()
-		return fmt.Errorf("node %s: exists already, or the lab is closed", s.Node)
+		return errors.Join(fmt.Errorf("node %s: exists already, or the lab is closed", s.Node), n.close())
 	}
 	l.nodes[s.Node] = n
 	l.made.Push(n.close)
@@ -76,7 +75,7 @@ func newNode(l *innerLab, name string) (_ *node, err error) {
 	if err := unix.Fstat(n.fd(), &st); err != nil {
 		return nil, fmt.Errorf("identify network namespace: %w", err)
 	}
-	n.id = inode{uint64(st.Dev), st.Ino}
+	n.id = inode{st.Dev, st.Ino}
 	// A handle falls back to a socket in the caller's namespace, silently, for a family that it was not opened for: this
 	// one is for rtnetlink only.
 	if n.handle, err = netlink.NewHandleAt(vnetns.NsHandle(n.fd()), unix.NETLINK_ROUTE); err != nil {

@@ -47,8 +47,7 @@ func (n *node) addRoute(s plan.AddRoute) error {
 	default:
 		r.Gw = ip(s.Via)
 	}
-	switch {
-	case kind == unix.RTN_LOCAL && s.Table == 0:
+	if kind == unix.RTN_LOCAL && s.Table == 0 {
 		r.Table = unix.RT_TABLE_LOCAL
 	}
 	switch {

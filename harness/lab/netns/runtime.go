@@ -73,7 +73,7 @@ func (r *Runtime) try(ctx context.Context, p *plan.Plan) ([]lab.Missing, error) 
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
-	_, err = s.Client.Check(ctx, p)
+	_, err = s.client.Check(ctx, p)
 	if end := r.end(s); end != nil {
 		return nil, fmt.Errorf("check: %w", errors.Join(err, end))
 	}
@@ -93,7 +93,7 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("up: %w", err)
 	}
-	l, err := s.Client.Up(ctx, p)
+	l, err := s.client.Up(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, r.end(s))
 	}

@@ -21,7 +21,7 @@ import (
 
 // sandbox is a process in namespaces of its own, pid 1 there, and the client of the agent in it.
 type sandbox struct {
-	*agent.Client
+	client *agent.Client
 	cmd    *exec.Cmd
 	stderr *output
 	ended  chan struct{} // closed once the process and all that it started are gone
@@ -59,7 +59,7 @@ func startSandbox(ctx context.Context, binDir string, progress func(string)) (_ 
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	if s.Client, err = agent.Dial(ctx, near, agent.Options{Progress: progress}); err != nil {
+	if s.client, err = agent.Dial(ctx, near, agent.Options{Progress: progress}); err != nil {
 		return nil, s.explain(err)
 	}
 	u.Keep()
@@ -114,7 +114,7 @@ func (s *sandbox) explain(err error) error {
 	if errors.Is(err, lab.ErrUnsupported) {
 		return err
 	}
-	s.close()
+	err = errors.Join(err, s.close()) // its last words are complete then
 	if words := s.stderr.String(); words != "" {
 		return fmt.Errorf("start sandbox: %w; it said: %s", err, words)
 	}
@@ -134,8 +134,8 @@ func (s *sandbox) kill() error {
 	case <-late.C:
 		return fmt.Errorf("kill sandbox: pid %d is alive %v after SIGKILL", s.cmd.Process.Pid, killLimit)
 	}
-	if s.Client != nil {
-		_ = s.Client.Close() // the far end is gone: this frees the near one
+	if s.client != nil {
+		_ = s.client.Close() // the far end is gone: this frees the near one
 	}
 	return nil
 }
