@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	"github.com/onsi/gomega/gexec"
+)
+
+// kills is how often a run is killed, at moments spread over it.
+const kills = 10
+
+// nobody is a user without any rights, whoever runs the tests: only root can become another.
+func nobody() *syscall.Credential {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return &syscall.Credential{Uid: 65534, Gid: 65534}
+}
+
+var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
+	var s *site
+	var took time.Duration // of a whole run
+
+	BeforeAll(func(ctx SpecContext) {
+		adopt()
+		// Kernels with modules load them for a first lab and keep them, with their sysctls; kube-proxy is built once.
+		warm := run(ctx, GinkgoT().TempDir(), "testdata/hairpin/scenario.yaml", "--runtime", "netns")
+		if warm.code == unsupported {
+			Skip(warm.report.Why)
+		}
+		s = newSite(nil, "kube-proxy")
+		began := time.Now()
+		Eventually(s.startRun("first", s.scenario("hairpin"), "--runtime", "netns")).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+		took = time.Since(began)
+		s.remember()
+	}, NodeTimeout(guestTimeout))
+
+	// broken runs a scenario that cannot be built and returns what it said.
+	broken := func(scenario string) string {
+		GinkgoHelper()
+		r := s.startRun("broken", scenario, "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gexec.Exit(brokenLab))
+		return string(r.Out.Contents())
+	}
+
+	It("leaves nothing when it succeeds", func(SpecContext) {
+		r := s.startRun("success", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	It("is seen while it runs by everything that says later that nothing is left", func(SpecContext) {
+		r := s.startRun("seen", s.scenario("filtered"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say("the first port"))
+		Expect(s.look()["processes"]).To(And(ContainSubstring("faultline"), Not(Equal(s.before["processes"]))))
+		Eventually(r).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	It("leaves nothing of a lab that fails half-way, a server's port being taken", func(SpecContext) {
+		said := broken(s.change("hairpin", "port-taken", "kubeProxy: {}", "kubeProxy: {}\n    servers: [{tcp: [16443]}]"))
+		Expect(said).To(And(ContainSubstring("BrokenLab"), ContainSubstring("address already in use")))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	It("leaves nothing of a lab that fails half-way, a ruleset being wrong", func(SpecContext) {
+		said := broken(s.change("filtered", "wrong-ruleset", "counter drop\n            }", "counter dorp\n            }"))
+		Expect(said).To(And(ContainSubstring("BrokenLab"), ContainSubstring("dorp")))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, moment := range []string{"find a place", "build the lab", "controls", "fault", "fix hairpin-mode"} {
+			It(fmt.Sprintf("takes everything down on %s during %q, and says so with 130", name(signal), moment), func(SpecContext) {
+				r := s.startRun("interrupted", s.scenario("hairpin"), "--runtime", "netns")
+				Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +` + moment + `\n`))
+				r.Signal(signal)
+				Eventually(r).WithTimeout(goneLimit).Should(gexec.Exit(interrupted))
+				events := s.journal("interrupted")
+				Expect(unended(events)).To(BeEmpty())
+				Expect(told(events)).To(ContainElement("began " + moment))
+				s.isAsBefore()
+			}, SpecTimeout(trialTimeout))
+		}
+	}
+
+	It("takes everything down on the SIGINT of a terminal, which every process of the group gets", func(SpecContext) {
+		r := s.startRun("group", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Expect(syscall.Kill(-r.Command.Process.Pid, syscall.SIGINT)).To(Succeed())
+		Eventually(r).WithTimeout(goneLimit).Should(gexec.Exit(interrupted))
+		Expect(unended(s.journal("group"))).To(BeEmpty())
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	for i := range kills {
+		It(fmt.Sprintf("leaves nothing when it is killed at a random moment, %d of %d", i+1, kills), func(SpecContext) {
+			seed := GinkgoRandomSeed()
+			part := rand.New(rand.NewPCG(uint64(seed), uint64(i))).Float64()
+			// The last tenth is left out: the run must not be over by then.
+			after := time.Duration((float64(i) + part) / (kills + 1) * float64(took))
+			GinkgoWriter.Printf("seed %d: killed %v after its start, of about %v\n", seed, after, took)
+			r := s.startRun("killed", s.scenario("hairpin"), "--runtime", "netns")
+			select {
+			case <-r.Exited:
+				Fail(fmt.Sprintf("the run was over before %v: nothing was killed", after))
+			case <-time.After(after):
+			}
+			Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
+			s.isAsBefore()
+		}, SpecTimeout(trialTimeout))
+	}
+
+	It("has in its journal all that it had seen when it was killed", func(SpecContext) {
+		Expect(os.RemoveAll(s.report("evidence"))).To(Succeed())
+		r := s.startRun("evidence", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fix hairpin-mode\n`))
+		Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
+		events := s.journal("evidence")
+		Expect(told(events)).To(ContainElements(
+			"began build the lab", "ended build the lab", "probed another pod to the Service", "probed the pod to the other pod",
+			"probed the pod to its own Service", "found the pod to its own Service", "judged the fault", "began fix hairpin-mode",
+		))
+		for _, e := range events {
+			if e.Kind == "found" {
+				Expect(e.Findings).To(HaveLen(3))
+			}
+		}
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	for _, n := range []int{2, 4} {
+		It(fmt.Sprintf("does not meet %d others that run at once", n-1), func(SpecContext) {
+			var all []*gexec.Session
+			for i := range n {
+				all = append(all, s.startRun(fmt.Sprintf("at-once-%d", i), s.scenario("hairpin"), "--runtime", "netns"))
+			}
+			for _, r := range all {
+				Eventually(r).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+			}
+			s.isAsBefore()
+		}, SpecTimeout(2*trialTimeout))
+	}
+
+	It("does not take down another that runs when it is killed", func(SpecContext) {
+		other := s.startRun("other", s.scenario("hairpin"), "--runtime", "netns")
+		r := s.startRun("killed", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
+		Eventually(other).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+})
+
+// name is a signal's name as people write it.
+func name(s syscall.Signal) string {
+	if s == syscall.SIGINT {
+		return "SIGINT"
+	}
+	return "SIGTERM"
+}

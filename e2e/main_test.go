@@ -1,0 +1,18 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/faultline-lab/faultline/harness/cli"
+)
+
+// TestMain lets the test binary stand in for faultline where a test builds labs by itself: the netns runtime starts the
+// running binary again as the sandbox. Test binaries have flags alone as arguments, the harness's commands are words.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
