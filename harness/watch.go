@@ -40,14 +40,12 @@ func (b *bench) watch(ctx context.Context, p scenario.Probe, specs []evidence.Sp
 	}
 	for i, s := range w.specs {
 		if w.readers[s.On] == nil {
-			n, err := b.lab.Node(s.On)
-			if err == nil {
-				w.readers[s.On], err = startReader(ctx, n)
-			}
+			r, err := b.startReader(ctx, s.On)
 			if err != nil {
 				w.close()
 				return nil, err
 			}
+			w.readers[s.On] = r
 		}
 		r := w.readers[s.On]
 		r.specs = append(r.specs, i)
@@ -138,7 +136,11 @@ type reader struct {
 	ended  chan struct{}
 }
 
-func startReader(ctx context.Context, n lab.Node) (*reader, error) {
+func (b *bench) startReader(ctx context.Context, node string) (*reader, error) {
+	n, err := b.lab.Node(node)
+	if err != nil {
+		return nil, err
+	}
 	stdin, toReader := io.Pipe()
 	fromReader, stdout := io.Pipe()
 	r := &reader{stdin: toReader, stdout: bufio.NewReader(fromReader), ended: make(chan struct{})}
