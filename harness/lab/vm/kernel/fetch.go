@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // apt runs apt with the machine's own configuration (proxies, passwords, keys) but with lists, status and sources of
@@ -255,7 +257,9 @@ func parseShell(out string) map[string]string {
 	return values
 }
 
-// run runs a program in a's directory and returns its output; the error carries what it wrote to standard error.
+// run runs a program in a's directory and returns its output; the error carries what it wrote to standard error. The
+// program dies with this process, so that no other fetch finds it still writing; the signal for that comes when the
+// thread that started it ends (prctl(2), PR_SET_PDEATHSIG).
 func (a *apt) run(ctx context.Context, program string, args ...string) ([]byte, error) {
 	if strings.HasPrefix(program, "apt") {
 		args = append([]string{"-c", filepath.Join(a.dir, "apt.conf")}, args...)
@@ -263,6 +267,9 @@ func (a *apt) run(ctx context.Context, program string, args ...string) ([]byte, 
 	var out, errOut bytes.Buffer
 	c := exec.CommandContext(ctx, program, args...)
 	c.Dir, c.Stdout, c.Stderr = a.dir, &out, &errOut
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%s: %w", program, context.Cause(ctx))
