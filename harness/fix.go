@@ -14,15 +14,13 @@ import (
 
 // kind is how fixes of a kind are tried and judged.
 type kind struct {
-	name     string
-	controls bool // whether the controls are asked while the fix is in place
-	judge    func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
+	name  string
+	judge func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
 }
 
 var (
-	documented = kind{"fix", true, verdict.JudgeFix}
-	// What an inert fix does to the controls proves nothing: the fault must show in full, whatever else it breaks.
-	inert = kind{"inert", false, verdict.JudgeInert}
+	documented = kind{"fix", verdict.JudgeFix}
+	inert      = kind{"inert", verdict.JudgeInert}
 )
 
 // try tries one fix and judges it, unless it is left out or the trial was cancelled.
@@ -35,8 +33,8 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return
 	}
 	start := time.Now()
-	err := t.phase(k.name+" "+tried.Fix.Name, func() (err error) {
-		tried.Seen, err = t.see(ctx, s, tried.Fix, k)
+	err := t.phaseThat(k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
+		tried.Seen, err = t.see(ctx, s, tried.Fix)
 		return err
 	})
 	switch {
@@ -53,38 +51,41 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 
 // see puts a fix in place and looks: the controls, the fault's probe, the evidence, and the fault again after the undo.
 // A fix by settings is seen on a lab of its own, any other on a lab that has just shown the fault.
-func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
+func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
 	if missing := f.Needs.Missing(t.out.Place.Kernel); missing != "" {
 		return nil, fmt.Errorf("%w: %s", lab.ErrUnsupported, missing)
 	}
 	if len(f.Set) > 0 {
-		return t.seeSet(ctx, f, k)
+		return t.seeSet(ctx, f)
 	}
 	b, err := s.faulty(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if f.Probe != nil {
-		return b.look(ctx, k, f, *f.Probe, f.Probe.Expectation)
-	}
 	s.shown = false
+	if f.Probe != nil {
+		seen, err := b.look(ctx, f, *f.Probe, f.Probe.Expectation)
+		s.shown = err == nil // it only asked, the fault is as it was
+		return seen, err
+	}
 	if err := b.run(ctx, f.Run); err != nil {
 		return nil, err
 	}
-	seen, err := b.look(ctx, k, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 	if err != nil || len(f.Undo) == 0 {
 		return seen, err
 	}
 	if err := b.run(ctx, f.Undo); err != nil {
 		return seen, fmt.Errorf("undo: %w", err)
 	}
-	seen.Undone = &verdict.FaultSeen{}
-	seen.Undone.Probe, seen.Undone.Evidence, err = b.fault(ctx)
-	s.shown = err == nil && verdict.JudgeAgain(*seen.Undone).Verdict == verdict.Reproduced
-	return seen, err
+	if seen.Undone, err = b.show(ctx); err != nil {
+		return seen, err
+	}
+	s.shown = verdict.JudgeFault(*seen.Undone).Verdict == verdict.Reproduced
+	return seen, nil
 }
 
-func (t *Trial) seeSet(ctx context.Context, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
+func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, error) {
 	setup, err := t.compile(f.Set)
 	if err != nil {
 		return nil, err
@@ -97,18 +98,16 @@ func (t *Trial) seeSet(ctx context.Context, f scenario.Fix, k kind) (*verdict.Fi
 		return nil, err
 	}
 	defer b.close()
-	return b.look(ctx, k, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	return b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 }
 
 // look asks everything that the judge wants to know while a fix is in place.
-func (b *bench) look(ctx context.Context, k kind, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
+func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
 	fault := b.trial.Scenario.Fault
 	seen := &verdict.FixSeen{}
 	var err error
-	if k.controls {
-		if seen.Controls, err = b.controls(ctx); err != nil {
-			return nil, err
-		}
+	if seen.Controls, err = b.controls(ctx); err != nil {
+		return nil, err
 	}
 	probed, findings, err := b.ask(ctx, p, wanted, slices.Concat(fault.Evidence, f.Evidence))
 	if err != nil {

@@ -85,7 +85,11 @@ func (t *Trial) Prepare() (*plan.Plan, error) {
 		return nil, err
 	}
 	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
-		if _, err := t.compile(f.Set); err != nil {
+		setup, err := t.compile(f.Set)
+		if err == nil && len(f.Set) > 0 {
+			err = t.checkNames(setup.topology)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("fix %s: %w", f.Name, err)
 		}
 	}
@@ -169,9 +173,12 @@ func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
 }
 
 // phase runs do as a named part of the trial, with its time.
-func (t *Trial) phase(name string, do func() error) error {
+func (t *Trial) phase(name string, do func() error) error { return t.phaseThat(name, "", do) }
+
+// phaseThat is phase for a fix, with what the scenario says about it.
+func (t *Trial) phaseThat(name, says string, do func() error) error {
 	start := time.Now()
-	t.tell(Event{Kind: Began, Text: name})
+	t.tell(Event{Kind: Began, Text: name, Says: says})
 	err := do()
 	end := Event{Kind: Ended, Text: name, Took: time.Since(start), OK: err == nil}
 	if err != nil {

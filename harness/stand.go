@@ -6,6 +6,7 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
@@ -52,15 +53,15 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 	if err := s.build(ctx, "build a fresh lab"); err != nil {
 		return nil, err
 	}
-	var seen verdict.FaultSeen
+	var seen *verdict.FaultSeen
 	err := s.trial.phase("fault", func() (err error) {
-		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
+		seen, err = s.bench.show(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if j := verdict.JudgeAgain(seen); j.Verdict != verdict.Reproduced {
+	if j := verdict.JudgeFault(*seen); j.Verdict != verdict.Reproduced {
 		return nil, fmt.Errorf("a fresh lab does not show the fault: %s: %s", j.Verdict, j.Why)
 	}
 	s.shown = true
@@ -119,6 +120,17 @@ func (b *bench) controls(ctx context.Context) ([]verdict.Probed, error) {
 	return all, nil
 }
 
+// show asks the controls and shows the fault.
+func (b *bench) show(ctx context.Context) (*verdict.FaultSeen, error) {
+	seen := &verdict.FaultSeen{}
+	var err error
+	if seen.Controls, err = b.controls(ctx); err != nil {
+		return nil, err
+	}
+	seen.Probe, seen.Evidence, err = b.fault(ctx)
+	return seen, err
+}
+
 // fault asks the fault's probe and takes the fault's evidence around it.
 func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, error) {
 	f := b.trial.Scenario.Fault
@@ -135,6 +147,7 @@ func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
 		if _, err := lab.RunInput(ctx, n, a.Stdin, a.Cmd...); err != nil {
 			return err
 		}
+		b.trial.tell(Event{Kind: Ran, Text: a.On + ": " + plan.Shell(a.Cmd...)})
 	}
 	return nil
 }

@@ -225,7 +225,7 @@ func (f *Fix) seen(seen verdict.FixSeen, inert bool) {
 	f.Evidence = newEvidence(seen.Evidence)
 	f.Own = newEvidence(seen.Own)
 	if seen.Undone != nil {
-		v := verdict.JudgeAgain(*seen.Undone).Verdict
+		v := verdict.JudgeFault(*seen.Undone).Verdict
 		f.Undone = &v
 	}
 }

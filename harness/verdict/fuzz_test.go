@@ -139,32 +139,32 @@ func checkFix(t *testing.T, fix scenario.Fix, seen FixSeen, j Judgement) {
 	t.Helper()
 	checkJudgement(t, j, Fixed, NotFixed, SideEffect, BrokenLab)
 	gone := seen.Probe.Seen.Outcome == probe.Delivered && seen.Probe.Seen.Peer == "edge-pod"
-	if j.Verdict == SideEffect && (!gone || allMet(seen.Controls)) {
-		t.Errorf("%+v of %+v", j, seen)
-	}
-	if j.Verdict != Fixed {
+	if j.Verdict != Fixed && j.Verdict != SideEffect {
 		return
 	}
-	wrong := !gone || len(seen.Controls) != 2 || !allMet(seen.Controls) || len(seen.Evidence) != 2 ||
+	wrong := !gone || len(seen.Controls) != 2 || allMet(seen.Controls) != (j.Verdict == Fixed) || len(seen.Evidence) != 2 ||
 		len(seen.Own) != len(fix.Evidence) || !all(seen.Own) ||
 		seen.Evidence[0].OK || seen.Evidence[1].OK != (len(fix.Leaves) > 0) ||
 		len(fix.Undo) > 0 && seen.Undone == nil
 	if seen.Undone != nil {
-		wrong = wrong || JudgeAgain(*seen.Undone).Verdict != Reproduced
+		wrong = wrong || len(seen.Undone.Controls) != 2 || JudgeFault(*seen.Undone).Verdict != Reproduced
 	}
 	if wrong {
-		t.Errorf("Fixed: %+v", seen)
+		t.Errorf("%s: %+v", j.Verdict, seen)
 	}
 }
 
 func checkInert(t *testing.T, fix scenario.Fix, seen FixSeen, j Judgement) {
 	t.Helper()
-	checkJudgement(t, j, Inert, Helped, WrongReason, BrokenLab)
+	checkJudgement(t, j, Inert, Helped, WrongReason, SideEffect, BrokenLab)
 	there := seen.Symptom.Seen.Outcome == probe.Timeout
 	if j.Verdict == Helped && there || j.Verdict == WrongReason && !there {
 		t.Errorf("%+v of %+v", j, seen)
 	}
-	if j.Verdict == Inert && (!there || len(seen.Evidence) != 2 || !all(seen.Evidence) || len(seen.Own) != len(fix.Evidence) || !all(seen.Own)) {
+	if j.Verdict == SideEffect && (!there || allMet(seen.Controls)) {
+		t.Errorf("%+v of %+v", j, seen)
+	}
+	if j.Verdict == Inert && (!there || len(seen.Controls) != 2 || !allMet(seen.Controls) || len(seen.Evidence) != 2 || !all(seen.Evidence) || len(seen.Own) != len(fix.Evidence) || !all(seen.Own)) {
 		t.Errorf("Inert: %+v", seen)
 	}
 }

@@ -9,18 +9,12 @@ import (
 	"github.com/faultline-lab/faultline/harness/scenario"
 )
 
-// JudgeFault judges the first showing of the fault on a lab. A control that does not hold, or none at all, makes the
-// lab a broken one: nothing that it shows means anything.
+// JudgeFault judges a showing of the fault: on a lab as it came up, or after an undo. A control that does not hold, or
+// none at all, makes the lab a broken one: nothing that it shows means anything.
 func JudgeFault(seen FaultSeen) Judgement {
 	if len(seen.Controls) == 0 {
 		return Judgement{BrokenLab, false, "no control was probed"}
 	}
-	return JudgeAgain(seen)
-}
-
-// JudgeAgain judges a further showing of the fault, which may do without controls: on the lab from which a fix starts,
-// or after an undo.
-func JudgeAgain(seen FaultSeen) Judgement {
 	if name, why, ok := hold(seen.Controls); !ok {
 		return Judgement{BrokenLab, false, fmt.Sprintf("control %q does not hold: %s", name, why)}
 	}
@@ -58,9 +52,6 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if why := incomplete(s, f, seen); why != "" {
 		return Judgement{BrokenLab, false, why}
 	}
-	if len(seen.Controls) != len(s.Controls) {
-		return Judgement{BrokenLab, false, fmt.Sprintf("%d of %d controls were probed", len(seen.Controls), len(s.Controls))}
-	}
 	// Another probe may well show what is a symptom only of the fault's probe.
 	if there, saw := seen.Symptom.Met(); there && f.Probe == nil {
 		return Judgement{NotFixed, false, "the symptom is still there: " + saw}
@@ -69,33 +60,44 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if !mended {
 		return Judgement{NotFixed, false, "not what a mended path shows: " + why}
 	}
-	if name, why, ok := hold(seen.Controls); !ok {
-		return Judgement{SideEffect, false, fmt.Sprintf("the symptom is gone, but control %q broke: %s", name, why)}
-	}
 	if still := remains(f, seen.Evidence); still != "" {
 		return Judgement{NotFixed, false, still}
 	}
 	if missing := failing(seen.Own); len(missing) > 0 {
 		return Judgement{NotFixed, false, "the symptom is gone, the fix's own evidence is not there: " + reasons(missing)}
 	}
-	return undone(f, seen, why)
+	if why := notUndone(f, seen); why != "" {
+		return Judgement{NotFixed, false, why}
+	}
+	if name, why, ok := hold(seen.Controls); !ok {
+		return Judgement{SideEffect, false, fmt.Sprintf("the symptom is gone, but control %q broke: %s", name, why)}
+	}
+	if seen.Undone != nil {
+		why += "; undone, the fault is back"
+	}
+	return Judgement{Fixed, true, why}
 }
 
-// undone ends the judgement of a fix that mended everything: where it can be taken back, the fault must come back.
-func undone(f scenario.Fix, seen FixSeen, why string) Judgement {
-	if seen.Undone == nil {
-		if len(f.Undo) > 0 {
-			return Judgement{NotFixed, false, "the undo was not tried, so something else may have mended it"}
-		}
-		return Judgement{Fixed, true, why}
+// notUndone says why the undo of a fix does not show that it was the fix that mended, or nothing: where a fix can be
+// taken back, the fault must come back, and nothing else may go.
+func notUndone(f scenario.Fix, seen FixSeen) string {
+	switch {
+	case seen.Undone == nil && len(f.Undo) > 0:
+		return "the undo was not tried, so something else may have mended it"
+	case seen.Undone == nil:
+		return ""
 	}
-	if again := JudgeAgain(*seen.Undone); again.Verdict != Reproduced {
-		return Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: " + again.Why}
+	if name, why, ok := hold(seen.Undone.Controls); !ok {
+		return fmt.Sprintf("the undo broke control %q, so it takes back more than the fix: %s", name, why)
 	}
-	return Judgement{Fixed, true, why + "; undone, the fault is back"}
+	if again := JudgeFault(*seen.Undone); again.Verdict != Reproduced {
+		return "something else mended it, the undo did not bring the fault back: " + again.Why
+	}
+	return ""
 }
 
-// JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place.
+// JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place, and the controls
+// must hold, because where nothing works any more nothing helps.
 func JudgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	return documented(f, seen, judgeInert(s, f, seen))
 }
@@ -114,9 +116,12 @@ func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if missing := failing(seen.Own); len(missing) > 0 {
 		return Judgement{WrongReason, false, "the symptom is as it was, but the inert fix's own evidence is not there: " + reasons(missing)}
 	}
+	if name, why, ok := hold(seen.Controls); !ok {
+		return Judgement{SideEffect, false, fmt.Sprintf("the fault shows in full, but control %q broke: %s", name, why)}
+	}
 	if seen.Undone != nil {
-		if again := JudgeAgain(*seen.Undone); again.Verdict != Reproduced {
-			return Judgement{BrokenLab, false, "the fault went with the undo of an inert fix: " + again.Why}
+		if again := JudgeFault(*seen.Undone); again.Verdict != Reproduced {
+			return Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: " + again.Why}
 		}
 	}
 	return Judgement{Inert, true, why + ", with all of the evidence"}
@@ -140,6 +145,10 @@ func incomplete(s scenario.Scenario, f scenario.Fix, seen FixSeen) string {
 		return fmt.Sprintf("the symptom is %q, not %q", s.Fault.Probe.Expectation, seen.Symptom.Wanted)
 	case len(s.Fault.Evidence) == 0:
 		return "the fault has no evidence to look for"
+	case len(seen.Controls) != len(s.Controls):
+		return fmt.Sprintf("%d of %d controls were probed", len(seen.Controls), len(s.Controls))
+	case seen.Undone != nil && len(seen.Undone.Controls) != len(s.Controls):
+		return fmt.Sprintf("%d of %d controls were probed after the undo", len(seen.Undone.Controls), len(s.Controls))
 	}
 	if why := notTaken("the fault's", s.Fault.Evidence, seen.Evidence); why != "" {
 		return why

@@ -100,18 +100,6 @@ func TestJudgeFault(t *testing.T) {
 	}
 }
 
-func TestJudgeAgain(t *testing.T) {
-	seen := faultSeen()
-	seen.Controls = nil
-	if got := JudgeAgain(seen); got.Verdict != Reproduced {
-		t.Errorf("without controls: %+v", got)
-	}
-	seen.Probe.Seen = delivered
-	if got := JudgeAgain(seen); got.Verdict != NotReproduced {
-		t.Errorf("delivered: %+v", got)
-	}
-}
-
 // fixSeen is what a fix that works shows: mended, evidence gone, controls as they were, the fault back after the undo.
 func fixSeen(f scenario.Fix) FixSeen {
 	seen := FixSeen{
@@ -129,7 +117,6 @@ func fixSeen(f scenario.Fix) FixSeen {
 	}
 	if f.Undo != nil {
 		again := faultSeen()
-		again.Controls = nil
 		seen.Undone = &again
 	}
 	return seen
@@ -170,6 +157,10 @@ func TestJudgeFix(t *testing.T) {
 			Judgement{BrokenLab, false, "0 of 1 pieces of the fix's own evidence were taken"}},
 		{"a control broke", set, func(f *FixSeen) { f.Controls[1].Seen = refused },
 			Judgement{SideEffect, false, `the symptom is gone, but control "from a pod" broke: wanted delivered by edge-pod; saw refused`}},
+		{"a control broke, and evidence stays", set, func(f *FixSeen) { f.Controls[1].Seen, f.Evidence[0] = refused, found(drops, true) },
+			Judgement{NotFixed, false, "the symptom is gone, its evidence is still there: drops: there"}},
+		{"a control broke, and the fault does not come back", run, func(f *FixSeen) { f.Controls[1].Seen, f.Undone.Probe.Seen = refused, delivered },
+			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 		{"a control was left out", set, func(f *FixSeen) { f.Controls = f.Controls[:1] },
 			Judgement{BrokenLab, false, "1 of 2 controls were probed"}},
 		{"no probe", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = probe.Observation{}, probe.Observation{} },
@@ -184,6 +175,10 @@ func TestJudgeFix(t *testing.T) {
 			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 		{"the fault comes back without its evidence", run, func(f *FixSeen) { f.Undone.Evidence[0] = found(drops, false) },
 			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is there, its evidence is not: drops: not there"}},
+		{"the undo breaks a control", run, func(f *FixSeen) { f.Undone.Controls[1].Seen = lost },
+			Judgement{NotFixed, false, `the undo broke control "from a pod", so it takes back more than the fix: wanted delivered by edge-pod; saw timeout (dial: i/o timeout)`}},
+		{"a control was left out after the undo", run, func(f *FixSeen) { f.Undone.Controls = f.Undone.Controls[1:] },
+			Judgement{BrokenLab, false, "1 of 2 controls were probed after the undo"}},
 		{"the undo was not tried", run, func(f *FixSeen) { f.Undone = nil },
 			Judgement{NotFixed, false, "the undo was not tried, so something else may have mended it"}},
 		{"evidence that is left stays", leaves, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, true) },
@@ -230,6 +225,12 @@ func TestJudgeInert(t *testing.T) {
 			Judgement{Helped, false, "the symptom is not as it was: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 		{"it makes another failure", func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = refused, refused },
 			Judgement{Helped, false, "the symptom is not as it was: wanted timeout; saw refused"}},
+		{"a control broke", func(f *FixSeen) { f.Controls[1].Seen = lost },
+			Judgement{SideEffect, false, `the fault shows in full, but control "from a pod" broke: wanted delivered by edge-pod; saw timeout (dial: i/o timeout)`}},
+		{"a control was left out", func(f *FixSeen) { f.Controls = nil },
+			Judgement{BrokenLab, false, "0 of 2 controls were probed"}},
+		{"the evidence goes, and a control broke", func(f *FixSeen) { f.Evidence[0], f.Controls[1].Seen = found(drops, false), lost },
+			Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: drops: not there"}},
 		{"the evidence goes", func(f *FixSeen) { f.Evidence[0] = found(drops, false) },
 			Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: drops: not there"}},
 		{"it is not in place", func(f *FixSeen) { f.Own[0] = found(ruleHit, false) },
@@ -239,7 +240,7 @@ func TestJudgeInert(t *testing.T) {
 		{"evidence not taken", func(f *FixSeen) { f.Evidence = f.Evidence[:1] },
 			Judgement{BrokenLab, false, "1 of 2 pieces of the fault's evidence were taken"}},
 		{"its undo mends", func(f *FixSeen) { again := faultSeen(); again.Probe.Seen = delivered; f.Undone = &again },
-			Judgement{BrokenLab, false, "the fault went with the undo of an inert fix: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
+			Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -26,11 +26,12 @@ const (
 // The verdicts on a fix.
 const (
 	Fixed      Verdict = "Fixed"      // symptom and evidence gone, every control holds, and undoing it brings the fault back
-	NotFixed   Verdict = "NotFixed"   // the symptom or its evidence is still there, or the fault did not return with the undo
-	SideEffect Verdict = "SideEffect" // the symptom is gone, and a control broke
+	NotFixed   Verdict = "NotFixed"   // the symptom or its evidence is still there, or the undo did not bring back the fault and nothing else
+	SideEffect Verdict = "SideEffect" // as Fixed, but that a control broke
 )
 
-// The verdicts on an inert fix, which can also be WrongReason: the symptom stays, its evidence does not.
+// The verdicts on an inert fix, which can also be WrongReason: the symptom stays, its evidence does not; or SideEffect:
+// symptom and evidence stay, and a control broke.
 const (
 	Inert  Verdict = "Inert"  // symptom and evidence stay as they were
 	Helped Verdict = "Helped" // the symptom changed or went: the fix is not inert
@@ -60,14 +61,14 @@ type Probed struct {
 
 // FaultSeen is one showing of the fault.
 type FaultSeen struct {
-	Controls []Probed           // empty where the fault is shown again after an undo
+	Controls []Probed
 	Probe    Probed             // Wanted is the symptom
 	Evidence []evidence.Finding // one for each of the fault's evidence, in its order
 }
 
 // FixSeen is what was seen while a fix, documented or inert, was in place.
 type FixSeen struct {
-	Controls []Probed           // empty for an inert fix
+	Controls []Probed
 	Probe    Probed             // Wanted is what must be seen once the fault is gone
 	Symptom  Probed             // the same observation, Wanted being the symptom
 	Evidence []evidence.Finding // one for each of the fault's evidence; OK means that it still holds
