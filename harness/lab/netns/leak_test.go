@@ -32,7 +32,7 @@ func twinsMain() error {
 	if err := furnish(); err != nil {
 		return err
 	}
-	go ReapOrphans(context.Background())
+	go reapOrphans(context.Background())
 	before, err := footprint()
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func TestNothingIsLeftAtTheEndOfFaultline(t *testing.T) {
 // gone waits a while for a user namespace to have no process and returns those that it still has. When none is left, no
 // descriptor and no mount namespace is either, and with them go the network namespaces.
 func gone(namespace string) []string {
-	end := time.Now().Add(5 * time.Second)
+	end := time.Now().Add(killLimit)
 	for {
 		left := usersOf(namespace)
 		if len(left) == 0 || time.Now().After(end) {
@@ -237,7 +237,7 @@ func TestNothingIsLeftOfAKillAtAnyMoment(t *testing.T) {
 		reached = max(reached, len(marked(mark)))
 		cmd.Process.Kill()
 		_ = cmd.Wait()
-		for end := time.Now().Add(5 * time.Second); len(marked(mark)) > 0; <-time.After(time.Millisecond) {
+		for end := time.Now().Add(killLimit); len(marked(mark)) > 0; <-time.After(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("killed after %d ms: left are %q", i*4, marked(mark))
 			}

@@ -46,9 +46,9 @@ func holdMain() error {
 	if _, err := lab.Run(context.Background(), n, "sh", "-c", daemon); err != nil {
 		return err
 	}
-	fmt.Println("up")
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt)
+	fmt.Println("up")
 	<-interrupted
 	return l.Close()
 }

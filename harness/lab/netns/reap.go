@@ -42,10 +42,10 @@ func (r *registry) wait(cmd *exec.Cmd) error {
 	return err
 }
 
-// ReapOrphans waits for processes whose parent has ended, until ctx ends: they become children of pid 1 and stay
+// reapOrphans waits for processes whose parent has ended, until ctx ends: they become children of pid 1 and stay
 // zombies until it does. It is for a process that is pid 1 and starts others through this package only; one started in
 // another way may be reaped before its parent looks.
-func ReapOrphans(ctx context.Context) {
+func reapOrphans(ctx context.Context) {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, unix.SIGCHLD)
 	defer signal.Stop(ended)

@@ -46,7 +46,7 @@ func SandboxMain(args []string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go ReapOrphans(ctx)
+	go reapOrphans(ctx)
 	return agent.Serve(ctx, wire, func(progress func(string)) lab.Runtime {
 		return &Inner{BinDir: args[0], Progress: progress}
 	})
