@@ -1,0 +1,210 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultline-lab/faultline/harness/verdict"
+	"github.com/faultline-lab/faultline/scenarios"
+	"github.com/faultline-lab/faultline/topologies"
+)
+
+// change replaces one piece of text in a file.
+type change struct{ file, old, new string }
+
+// lie is a scenario that is not true any more, and what the harness must say to it.
+type lie struct {
+	changes []change
+	args    []string
+
+	code  int
+	fault verdict.Verdict
+	why   string                     // of the fault, in part; empty: not looked at
+	fixes map[string]verdict.Verdict // those that matter here
+	whys  map[string]string          // of fixes, in part
+}
+
+const (
+	sc  = "scenario.yaml"
+	top = "topology.yaml"
+
+	mends   = "[ip, link, set, veth-web, type, bridge_slave, hairpin, \"on\"]"
+	unmends = "[ip, link, set, veth-web, type, bridge_slave, hairpin, \"off\"]"
+	idle    = "[ip, link, set, veth-client, type, bridge_slave, hairpin, \"on\"]"
+	unidle  = "[ip, link, set, veth-client, type, bridge_slave, hairpin, \"off\"]"
+	leaves  = "\n    leaves: [marked for masquerade]"
+)
+
+// The base is e2e/testdata/hairpin, which is true: a pod cannot reach itself through its own Service.
+var _ = DescribeTable("a scenario that is not true", Label("negative", "netns"),
+	func(ctx SpecContext, l lie) {
+		dir := GinkgoT().TempDir()
+		Expect(os.CopyFS(dir, os.DirFS("testdata/hairpin"))).To(Succeed())
+		l.hold(ctx, dir, "netns")
+	},
+	Entry("is NotReproduced without its cause", lie{
+		args: []string{"--set", "nodes.node.interfaces.veth-web.port.hairpin=true"},
+		code: unexpected, fault: verdict.NotReproduced, why: "wanted timeout; saw delivered by web-pod from 10.244.0.1",
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotTried, "hairpin-on-the-other-port": verdict.NotTried},
+	}, SpecTimeout(trialTimeout)),
+	Entry("is NotReproduced when it fails in another way than documented", lie{
+		changes: []change{{sc, "want: timeout", "want: refused"}},
+		code:    unexpected, fault: verdict.NotReproduced, why: "wanted refused; saw timeout",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has the WrongReason when another counter is its evidence", lie{
+		changes: []change{{sc, `conntrack: {to: "web:80"}, seen: false`, "netstat: IPReversePathFilter, grows: true"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "never confirmed: IPReversePathFilter stayed at 0 (wanted: grows)",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has the WrongReason when the rule that is its evidence does not exist", lie{
+		changes: []change{{sc, "-s 10.244.0.2/32 -m comment", "-s 10.244.0.9/32 -m comment"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "is not there (wanted: grows)",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when it does nothing", lie{
+		changes: []change{{sc, mends, idle}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed, "hairpin-on-the-other-port": verdict.Inert},
+		whys:  map[string]string{"hairpin-mode": "the symptom is still there: timeout"},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when its undo takes nothing back", lie{
+		changes: []change{{sc, unmends, unidle}},
+		code:    unexpected, fault: verdict.Reproduced,
+		// The inert fix needs the fault: it gets a fresh lab.
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed, "hairpin-on-the-other-port": verdict.Inert},
+		whys:  map[string]string{"hairpin-mode": "the undo did not bring the fault back"},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when it answers from elsewhere and the kernel still shows the cause", lie{
+		changes: []change{
+			{sc, "{on: node, cmd: " + mends + "}", "{on: web-pod, cmd: [iptables, -t, nat, -A, OUTPUT, -d, 10.96.0.10, -p, tcp, -j, REDIRECT, --to-ports, \"8080\"]}"},
+			{sc, "{on: node, cmd: " + unmends + "}", "{on: web-pod, cmd: [iptables, -t, nat, -F, OUTPUT]}"},
+			{sc, leaves, ""},
+		},
+		code: unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed},
+		whys:  map[string]string{"hairpin-mode": "the symptom is gone, its evidence is still there: never confirmed"},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when another backend answers", lie{
+		changes: []change{
+			{sc, "run: [{on: node, cmd: " + mends + "}]", "set: {services.web.backends: '[client]'}"},
+			{sc, "    undo: [{on: node, cmd: " + unmends + "}]" + leaves + "\n", ""},
+		},
+		code: unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed},
+		whys:  map[string]string{"hairpin-mode": "not what a mended path shows: wanted delivered by web-pod; saw delivered by client"},
+	}, SpecTimeout(trialTimeout)),
+	// Without bridge netfilter the pod's own packets are translated where they are routed, and leave by the bridge's own
+	// port. But answers between pods of the node are bridged past the translation back: kubernetes/kubernetes#21613.
+	Entry("has a fix with a SideEffect when it breaks a control", lie{
+		changes: []change{
+			{sc, mends, "[sysctl, -w, net.bridge.bridge-nf-call-iptables=0]"},
+			{sc, unmends, "[sysctl, -w, net.bridge.bridge-nf-call-iptables=1]"},
+		},
+		code: unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.SideEffect, "hairpin-on-the-other-port": verdict.Inert},
+		whys:  map[string]string{"hairpin-mode": `the symptom is gone, but control "another pod to the Service" broke`},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when its undo breaks a control", lie{
+		changes: []change{{sc, "undo: [{on: node, cmd: " + unmends + "}]", "undo: [{on: node, cmd: " + unmends + "}, {on: client, cmd: [ip, link, set, eth0, down]}]"}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed, "hairpin-on-the-other-port": verdict.Inert},
+		whys:  map[string]string{"hairpin-mode": `the undo broke control "another pod to the Service"`},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has an inert fix that Helped", lie{
+		changes: []change{{sc, idle, mends}, {sc, unidle, "[ip, link, set, veth-web, type, bridge_slave, hairpin, 'off']"}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.Fixed, "hairpin-on-the-other-port": verdict.Helped},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has an inert fix with a SideEffect when the fault stays because all else broke", lie{
+		changes: []change{{sc, "{on: node, cmd: " + idle + "}", "{on: client, cmd: [ip, link, set, eth0, down]}"}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.Fixed, "hairpin-on-the-other-port": verdict.SideEffect},
+		whys:  map[string]string{"hairpin-on-the-other-port": `the fault shows in full, but control "another pod to the Service" broke`},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a BrokenLab when a server does not come up", lie{
+		changes: []change{{top, "    servers: [{tcp: [8080]}]\n  - name: client", "    processes: [{name: web-server, cmd: [sh, -c, 'echo no such database >&2; exit 3'], ready: listening}]\n  - name: client"}},
+		code:    brokenLab, fault: verdict.BrokenLab, why: "no such database",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a BrokenLab when a control does not hold", lie{
+		args: []string{"--set", "nodes.node.sysctls.net.bridge.bridge-nf-call-iptables=0"},
+		code: brokenLab, fault: verdict.BrokenLab, why: `control "another pod to the Service" does not hold`,
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a BrokenLab for a fix whose command fails, and tries the next on a fresh lab", lie{
+		changes: []change{{sc, mends, "[ip, link, set, no-such-port, type, bridge_slave, hairpin, 'on']"}},
+		code:    brokenLab, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.BrokenLab, "hairpin-on-the-other-port": verdict.Inert},
+		whys:  map[string]string{"hairpin-mode": `exit code 1: Cannot find device "no-such-port"`},
+	}, SpecTimeout(trialTimeout)),
+	// rmem_default is the machine's, so only a guest may change it.
+	Entry("is Unsupported when it needs what this runtime does not have", lie{
+		args: []string{"--set", "nodes.node.sysctls.net.core.rmem_default=212992"},
+		code: unsupported, fault: verdict.Unsupported, why: "a sysctl that is not per network namespace",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is Unsupported, as expected, when it says what it needs", lie{
+		changes: []change{{sc, "run: [{on: node, cmd: " + mends, "needs: {kernel: '99.0'}\n    run: [{on: node, cmd: " + mends}},
+		code:    asExpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.Unsupported},
+		whys:  map[string]string{"hairpin-mode": "needs kernel 99.0 or newer"},
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is Unsupported, not as expected, when it says nothing of it", lie{
+		changes: []change{
+			{sc, "run: [{on: node, cmd: " + mends + "}]", "set: {nodes.node.sysctls.net.core.rmem_default: 212992}"},
+			{sc, "    undo: [{on: node, cmd: " + unmends + "}]" + leaves + "\n", ""},
+		},
+		code: unsupported, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.Unsupported, "hairpin-on-the-other-port": verdict.Inert},
+	}, SpecTimeout(trialTimeout)),
+)
+
+// The same for ipvs-ipsec, whose lab is a guest on most machines.
+var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm"),
+	func(ctx SpecContext, l lie) {
+		dir := GinkgoT().TempDir()
+		text, err := scenarios.Read("ipvs-ipsec")
+		Expect(err).NotTo(HaveOccurred())
+		lab, err := topologies.Read("edge-ipsec")
+		Expect(err).NotTo(HaveOccurred())
+		here := strings.Replace(string(text), "topology: edge-ipsec", "topology: ./topology.yaml", 1)
+		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(dir, top), lab, 0o644)).To(Succeed())
+		l.hold(ctx, dir, "vm")
+	},
+	Entry("is NotReproduced without its cause, IPVS mode", lie{
+		args: []string{"--set", "kubeProxy.mode=iptables"},
+		code: unexpected, fault: verdict.NotReproduced, why: "wanted timeout; saw delivered by edge-pod",
+	}, SpecTimeout(guestTimeout)),
+	Entry("has the WrongReason when another counter is its evidence", lie{
+		changes: []change{{sc, "xfrm: XfrmInNoPols", "xfrm: XfrmInNoStates"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "XfrmInNoStates stayed at 0 (wanted: grows)",
+	}, SpecTimeout(guestTimeout)),
+	Entry("has the WrongReason when its conntrack entry is to have DST_NAT", lie{
+		changes: []change{{sc, "      lacks: [DST_NAT]\n", ""}, {sc, "      has: [SRC_NAT]\n", "      has: [SRC_NAT, DST_NAT]\n"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "lacks DST_NAT (wanted: has DST_NAT)",
+	}, SpecTimeout(guestTimeout)),
+)
+
+// hold tells the lie in dir, where the true files are, and holds the report against what must be said to it.
+func (l lie) hold(ctx SpecContext, dir, runtime string) {
+	GinkgoHelper()
+	for _, c := range l.changes {
+		path := filepath.Join(dir, c.file)
+		text, err := os.ReadFile(path)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(strings.Count(string(text), c.old)).To(Equal(1), "%s must have this once: %s", c.file, c.old)
+		Expect(os.WriteFile(path, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o644)).To(Succeed())
+	}
+	t := run(ctx, filepath.Join(dir, "report"), append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)
+	if t.report.Verdict == verdict.Unsupported && l.fault != verdict.Unsupported {
+		Skip(t.report.Why)
+	}
+	Expect(t.report.Verdict).To(Equal(l.fault), t.report.Why)
+	Expect(t.report.Why).To(ContainSubstring(l.why))
+	for name, want := range l.fixes {
+		Expect(t.fix(name).Verdict).To(Equal(want), "%s: %s", name, t.fix(name).Why)
+		Expect(t.fix(name).Why).To(ContainSubstring(l.whys[name]))
+	}
+	Expect(t.code).To(Equal(l.code))
+	Expect(t.report.Expected).To(Equal(l.code == asExpected))
+}
