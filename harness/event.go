@@ -12,9 +12,10 @@ import (
 type Event struct {
 	Time time.Time `json:"time"`
 	Kind EventKind `json:"kind"`
-	// Text is the phase that begins or ends ("build the lab", "fix xfrm-policy-for-services"), the progress line, or
-	// the note.
+	// Text is the phase that begins or ends ("build the lab", "fix xfrm-policy-for-services"), the command that ran, the
+	// progress line, or the note.
 	Text     string             `json:"text,omitempty"`
+	Says     string             `json:"says,omitempty"`     // of Began: what the scenario says about the fix
 	Took     time.Duration      `json:"took,omitempty"`     // of Ended, nanoseconds
 	Err      string             `json:"err,omitempty"`      // of Ended, when the phase could not be carried out
 	Probed   *verdict.Probed    `json:"probed,omitempty"`   // of Probed
@@ -32,6 +33,7 @@ const (
 	Began    EventKind = "began"    // a phase begins
 	Progress EventKind = "progress" // a line about what a long phase is doing
 	Note     EventKind = "note"     // a line that the person must see: why this runtime, what is not verified
+	Ran      EventKind = "ran"      // a command of a fix or an undo ran on a node
 	Probed   EventKind = "probed"   // a probe was made
 	Found    EventKind = "found"    // evidence was taken around a probe
 	Judged   EventKind = "judged"   // a verdict fell

@@ -62,7 +62,7 @@ func (a *app) runtime(ctx context.Context, p *plan.Plan, f placeFlags, progress,
 		note("runtime netns: this kernel has all that the lab needs")
 		return rt
 	}
-	rt.Close()
+	_ = rt.Close() // it shares nothing yet
 	var missing *lab.UnsupportedError
 	if !errors.As(err, &missing) {
 		note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))

@@ -16,7 +16,7 @@ import (
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
-// Self, as the first argument of a Cmd, names the harness's own binary as the lab has it: the probe client, the
+// Self names, as the first argument of a Cmd, the harness's own binary as the lab has it: the probe client, the
 // servers and the evidence readers are this binary, whatever its path is where the node lives.
 const Self = "faultline"
 

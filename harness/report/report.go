@@ -188,7 +188,7 @@ func newEvidence(found []evidence.Finding) []Evidence {
 	for i, f := range found {
 		s := f.Spec
 		list[i] = Evidence{
-			Name: s.Title(), On: s.On, Kind: s.Kind(), Want: s.Want.String(),
+			Name: s.Title(), On: s.On, Kind: s.Kind(), Want: s.Want.String(), //nolint:staticcheck // a Spec as a whole has no text
 			Before: s.Show(f.Before), After: s.Show(f.After), OK: f.OK, Why: f.Why,
 			Readings: Readings{f.Before, f.After},
 		}

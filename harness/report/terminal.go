@@ -50,12 +50,18 @@ func (t *Terminal) Tell(e harness.Event) {
 	}
 	switch e.Kind {
 	case harness.Began:
-		t.line("%7.1f s%s%s", e.Time.Sub(t.first).Seconds(), strings.Repeat("  ", t.depth+1), t.style.bold(oneLine(e.Text)))
+		text := t.style.bold(oneLine(e.Text))
+		if e.Says != "" {
+			text += ": " + oneLine(e.Says)
+		}
+		t.line("%7.1f s%s%s", e.Time.Sub(t.first).Seconds(), strings.Repeat("  ", t.depth+1), text)
 		t.depth++
 	case harness.Progress:
 		t.progress(oneLine(e.Text))
 	case harness.Note:
 		t.block(t.style.yellow("note: "), printable(e.Text))
+	case harness.Ran:
+		t.block("run       ", printable(e.Text))
 	case harness.Probed:
 		t.probed(e)
 	case harness.Found:
@@ -78,11 +84,15 @@ func (t *Terminal) probed(e harness.Event) {
 	if t.options.Verbose {
 		text += fmt.Sprintf(", wanted %s, took %s", p.Wanted, took(p.Seen.Took))
 	}
-	t.block("", printable(text))
+	t.block("probe     ", printable(text))
 }
 
 func (t *Terminal) found(f evidence.Finding) {
-	t.block("", printable(fmt.Sprintf("%s: %s", f.Spec.Title(), f.Why)))
+	mark := "evidence  there: "
+	if !f.OK {
+		mark = "evidence  absent: "
+	}
+	t.block(mark, printable(fmt.Sprintf("%s: %s", f.Spec.Title(), f.Why)))
 	if !t.options.Verbose {
 		return
 	}
@@ -93,9 +103,15 @@ func (t *Terminal) found(f evidence.Finding) {
 }
 
 func (t *Terminal) judged(e harness.Event) {
-	if j := e.Judged; j != nil {
-		t.block("", t.style.bold(oneLine(e.Text)+": ")+t.style.verdict(j.Verdict, j.Expected)+" - "+printable(j.Why))
+	j := e.Judged
+	if j == nil {
+		return
 	}
+	why := j.Why
+	if j.Verdict == verdict.Reproduced {
+		why = "every control holds, and the symptom has all of the evidence" // which stands above, line by line
+	}
+	t.block("", t.style.bold(oneLine(e.Text)+": ")+t.style.verdict(j.Verdict, j.Expected)+" - "+printable(why))
 }
 
 func (t *Terminal) ended(e harness.Event) {

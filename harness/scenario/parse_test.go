@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,7 +97,7 @@ func TestRules(t *testing.T) {
   - {name: by address, from: a, to: "b:80", want: delivered, peer: b, source: a}
 `, "controls: []\n", `5:1: no controls; write a probe that works although the fault is there, so that a broken lab is not taken for the fault`},
 		{"no fix", small[strings.Index(small, "fixes:"):strings.Index(small, "inert:")], "", `1:1: no fixes; write what mends the fault`},
-		{"no inert fix", small[strings.Index(small, "inert:"):], "",
+		{"no inert fix", small[max(strings.Index(small, "inert:"), 0):], "",
 			`1:1: no inert fixes; write what looks like a fix and must not help, so that a fix is not taken for one that anything would be`},
 		{"no fault", small[strings.Index(small, "fault:"):strings.Index(small, "fixes:")], "",
 			`1:1: no fault; write the probe that fails, what it sees once mended, and what the kernel shows`},
@@ -188,8 +189,12 @@ func brief(err error) string {
 	if err == nil {
 		return ""
 	}
+	var all yamlfile.Errors
+	if !errors.As(err, &all) {
+		return "not a list of positions: " + err.Error()
+	}
 	var lines []string
-	for _, e := range err.(yamlfile.Errors) {
+	for _, e := range all {
 		line := strings.TrimPrefix(strings.SplitN(e.Error(), "\n", 2)[0], "s.yaml:")
 		if e.Hint != "" {
 			line += "; " + e.Hint
