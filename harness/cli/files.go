@@ -60,31 +60,35 @@ func topologySource(name, dir string) (source, error) {
 	return source{name: "topologies/" + name + ".yaml", text: text}, nil
 }
 
-// experiment is a scenario with its topology's source.
+// experiment is a scenario, or one of its variants, with its topology's source.
 type experiment struct {
 	scenario *scenario.Scenario
 	topology source
 }
 
-// readExperiment reads the scenario of that name or path, and finds its topology.
-func readExperiment(name string) (*experiment, error) {
+// readExperiments reads the scenario of that name or path, and finds the topology of each of its variants.
+func readExperiments(name string) ([]experiment, error) {
 	src, err := scenarioSource(name)
 	if err != nil {
 		return nil, err
 	}
-	return parseExperiment(src)
+	return parseExperiments(src)
 }
 
-func parseExperiment(src source) (*experiment, error) {
-	sc, err := scenario.Parse(src.name, src.text)
+func parseExperiments(src source) ([]experiment, error) {
+	parsed, err := scenario.Parse(src.name, src.text)
 	if err != nil {
 		return nil, &exit{ExitUsage, err}
 	}
-	top, err := topologySource(sc.Topology, src.dir)
-	if err != nil {
-		return nil, fmt.Errorf("%s: topology: %w", src.name, err)
+	var all []experiment
+	for _, sc := range parsed.Each() {
+		top, err := topologySource(sc.Topology, src.dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s: topology: %w", src.name, err)
+		}
+		all = append(all, experiment{scenario: sc, topology: top})
 	}
-	return &experiment{scenario: sc, topology: top}, nil
+	return all, nil
 }
 
 // parseTopology is the experiment's topology with settings.

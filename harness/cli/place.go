@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/netns"
@@ -37,43 +38,81 @@ func (f *placeFlags) add(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
 
-// runtime is the runtime that f asks for. With auto it is netns where this kernel can carry p, else vm, and note says
-// why.
-func (a *app) runtime(ctx context.Context, p *plan.Plan, f placeFlags, progress, note func(string)) lab.Runtime {
-	proxies := &kubeproxy.Builder{Cache: a.cache, Progress: progress}
-	here := func() lab.Runtime {
-		return netns.New(netns.Options{Progress: progress, KubeProxy: proxies.Binary})
-	}
-	guest := func() lab.Runtime {
-		return vm.New(vm.Options{Cache: a.cache, Kernel: f.kernel, Modules: f.modules, Progress: progress, KubeProxy: proxies.Binary})
+// places gives each of several trials its runtime. A guest is kept for those that follow.
+type places struct {
+	app   *app
+	flags placeFlags
+	guest lab.Runtime    // nil until one is needed
+	here  []lab.Runtime  // to be closed
+	trial *harness.Trial // the one that runs: whoever makes progress makes it for this one
+}
+
+func (p *places) progress(line string) { p.trial.Progress(line) }
+
+// forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry the plan, else vm,
+// and a note says why.
+func (p *places) forTrial(ctx context.Context, t *harness.Trial, base *plan.Plan) lab.Runtime {
+	p.trial = t
+	runtime := p.flags.runtime
+	if only := t.Scenario.Runtimes; runtime == "auto" && len(only) == 1 {
+		runtime = only[0]
+		t.Note("runtime " + only[0] + ": the scenario names no other")
 	}
 	switch {
-	case f.runtime == "netns":
-		return here()
-	case f.runtime == "vm":
-		return guest()
-	case f.kernel != "":
-		note("runtime vm: a kernel was asked for")
-		return guest()
+	case runtime == "netns":
+		return p.netns()
+	case runtime == "vm":
+		return p.vm()
+	case p.flags.kernel != "":
+		t.Note("runtime vm: a kernel was asked for")
+		return p.vm()
 	}
-	rt := here()
-	_, err := rt.Check(ctx, p)
+	rt := p.netns()
+	_, err := rt.Check(ctx, base)
 	if err == nil {
-		note("runtime netns: this kernel has all that the lab needs")
+		t.Note("runtime netns: this kernel has all that the lab needs")
 		return rt
 	}
-	_ = rt.Close() // it shares nothing yet
 	var missing *lab.UnsupportedError
 	if !errors.As(err, &missing) {
-		note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))
-		return guest()
+		t.Note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))
+		return p.vm()
 	}
 	var what []string
 	for _, m := range missing.Missing {
 		what = append(what, m.What)
 	}
-	note("runtime vm: this machine lacks " + strings.Join(what, "; "))
-	return guest()
+	t.Note("runtime vm: this machine lacks " + strings.Join(what, "; "))
+	return p.vm()
+}
+
+func (p *places) proxies() *kubeproxy.Builder {
+	return &kubeproxy.Builder{Cache: p.app.cache, Progress: p.progress}
+}
+
+func (p *places) netns() lab.Runtime {
+	rt := netns.New(netns.Options{Progress: p.progress, KubeProxy: p.proxies().Binary})
+	p.here = append(p.here, rt)
+	return rt
+}
+
+func (p *places) vm() lab.Runtime {
+	if p.guest == nil {
+		p.guest = vm.New(vm.Options{Cache: p.app.cache, Kernel: p.flags.kernel, Modules: p.flags.modules, Progress: p.progress, KubeProxy: p.proxies().Binary})
+	}
+	return p.guest
+}
+
+// close gives up all that was used.
+func (p *places) close() error {
+	var errs []error
+	for _, rt := range p.here {
+		errs = append(errs, rt.Close())
+	}
+	if p.guest != nil {
+		errs = append(errs, p.guest.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // check finds flags that cannot be meant, before anything is built.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,15 +15,15 @@ import (
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/report"
-	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
 type runFlags struct {
-	place  placeFlags
-	set    []string
-	fixes  []string
-	report string
+	place    placeFlags
+	set      []string
+	variants []string
+	fixes    []string
+	report   string
 }
 
 func (a *app) run() *cobra.Command {
@@ -32,6 +33,7 @@ func (a *app) run() *cobra.Command {
 		Short: "Reproduce a scenario's failure, prove its cause and verify every fix",
 		Example: `  faultline run ipvs-ipsec
   faultline run ipvs-ipsec --kernel debian-13 --fix iptables-mode
+  faultline run nftables-snat --variant globalnet
   faultline run ipvs-ipsec --set kubeProxy.mode=iptables     # without the cause: NotReproduced, exit code 1
   faultline run ./my-failure/scenario.yaml`,
 		Args:              cobra.ExactArgs(1),
@@ -42,71 +44,151 @@ func (a *app) run() *cobra.Command {
 	}
 	f.place.add(c)
 	c.Flags().StringArrayVar(&f.set, "set", nil, "a setting of the topology as PATH=VALUE (repeatable)")
+	c.Flags().StringArrayVar(&f.variants, "variant", nil, "run only this variant of the scenario (repeatable)")
 	c.Flags().StringArrayVar(&f.fixes, "fix", nil, "try only this fix or inert fix (repeatable)")
-	c.Flags().StringVar(&f.report, "report", "", "directory for the report (default build/reports/NAME)")
+	c.Flags().StringVar(&f.report, "report", "", "directory for the report, with one below it for each variant (default build/reports/NAME)")
 	return c
 }
 
+// prepared is a trial that is known to be runnable, with the plan of its lab and the directory of its report.
+type prepared struct {
+	trial *harness.Trial
+	base  *plan.Plan
+	dir   string
+}
+
+// runScenario runs a scenario: every variant that it has, or those asked for, one after the other. All of them are
+// prepared first, so that bad input is found before anything is built. The exit code is the worst of them.
 func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	if err := f.place.check(); err != nil {
 		return usage(err)
 	}
-	exp, err := readExperiment(name)
+	all, err := readExperiments(name)
 	if err != nil {
 		return usage(err)
 	}
-	if err := supports(exp.scenario, f.place); err != nil {
+	if all, err = chosen(all, f.variants); err != nil {
 		return usage(err)
 	}
+	all, notRun, err := supported(all, f.place)
+	if err != nil {
+		return usage(err)
+	}
+	var trials []prepared
+	for _, exp := range all {
+		p, err := prepare(exp, f)
+		if err != nil {
+			return usage(err)
+		}
+		trials = append(trials, p)
+	}
+	places := &places{app: a, flags: f.place}
+	var reports []report.Report
+	code := ExitOK
+	for i, p := range trials {
+		if p.trial.Scenario.Variant != "" {
+			report.Heading(a.stdout, a.reportOptions(), p.trial.Scenario.FullName(), p.trial.Scenario.Says, i == 0)
+		}
+		out, err := a.runTrial(ctx, p, places)
+		if err != nil {
+			return errors.Join(err, places.close())
+		}
+		reports = append(reports, report.New(out))
+		code = verdict.Worse(code, out.ExitCode())
+	}
+	if len(reports)+len(notRun) > 1 {
+		report.Table(a.stdout, a.reportOptions(), reports, notRun)
+	}
+	if err := places.close(); err != nil {
+		return &exit{ExitBroken, err}
+	}
+	if code != ExitOK {
+		return &exit{code, errSaid} // the terminal has said it all
+	}
+	return nil
+}
+
+func prepare(exp experiment, f runFlags) (prepared, error) {
 	set, err := settings(f.set)
 	if err != nil {
-		return err
+		return prepared{}, err
 	}
 	if f.place.kubeProxy != "" {
 		set["kubeProxy.version"] = f.place.kubeProxy
 	}
-	trial := &harness.Trial{
-		Scenario: exp.scenario,
-		Topology: exp.parseTopology,
-		Set:      set,
-		Only:     f.fixes,
-	}
+	sc := exp.scenario
+	trial := &harness.Trial{Scenario: sc, Topology: exp.parseTopology, Set: set, Only: f.fixes}
 	base, err := trial.Prepare()
-	if err != nil {
-		return usage(err)
+	if err != nil && sc.Variant != "" {
+		err = fmt.Errorf("variant %s: %w", sc.Variant, err)
 	}
 	dir := f.report
 	if dir == "" {
-		dir = filepath.Join("build", "reports", exp.scenario.Name)
+		dir = filepath.Join("build", "reports", sc.Name)
 	}
-	return a.runTrial(ctx, trial, base, dir, f.place)
+	return prepared{trial, base, filepath.Join(dir, sc.Variant)}, err
 }
 
-// supports refuses a runtime that sc does not name. What auto may choose among is narrowed later, with a note.
-func supports(sc *scenario.Scenario, place placeFlags) error {
+// chosen keeps the variants of those names, in the scenario's order; without names it keeps all.
+func chosen(all []experiment, names []string) ([]experiment, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var kept []experiment
+	var have []string
+	for _, exp := range all {
+		if exp.scenario.Variant == "" {
+			return nil, fmt.Errorf("--variant: scenario %s has no variants", exp.scenario.Name)
+		}
+		have = append(have, exp.scenario.Variant)
+		if slices.Contains(names, exp.scenario.Variant) {
+			kept = append(kept, exp)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(have, name) {
+			return nil, fmt.Errorf("--variant %s: scenario %s has %s", name, all[0].scenario.Name, strings.Join(have, ", "))
+		}
+	}
+	return kept, nil
+}
+
+// supported keeps what runs in the runtime that was asked for: what auto may choose among is narrowed later, with a note.
+// Variants that do not are named with the reason, and nothing at all is an error.
+func supported(all []experiment, place placeFlags) (kept []experiment, notRun [][2]string, err error) {
 	asked := place.runtime
 	if place.kernel != "" {
 		asked = "vm"
 	}
-	if asked == "auto" || slices.Contains(sc.Runtimes, asked) {
-		return nil
+	for _, exp := range all {
+		sc := exp.scenario
+		if asked == "auto" || slices.Contains(sc.Runtimes, asked) {
+			kept = append(kept, exp)
+			continue
+		}
+		why := "its file names the runtimes " + strings.Join(sc.Runtimes, ", ")
+		notRun = append(notRun, [2]string{sc.FullName(), why})
+		err = fmt.Errorf("scenario %s does not run in %s: %s", sc.FullName(), asked, why)
 	}
-	return fmt.Errorf("scenario %s does not run in %s: its file names the runtimes %s", sc.Name, asked, strings.Join(sc.Runtimes, ", "))
+	if len(kept) > 0 {
+		err = nil
+	}
+	return kept, notRun, err
 }
 
-// runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
-// was seen before a kill is in the journal beside it.
-func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Plan, dir string, place placeFlags) (err error) {
+// runTrial runs a prepared trial and leaves its report in its directory. The report is written whatever the trial came
+// to; what was seen before a kill is in the journal beside it.
+func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict.Trial, error) {
+	trial, dir := p.trial, p.dir
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return &exit{ExitBroken, err}
+		return verdict.Trial{}, &exit{ExitBroken, err}
 	}
 	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
 	if err != nil {
-		return &exit{ExitBroken, err}
+		return verdict.Trial{}, &exit{ExitBroken, err}
 	}
 	defer journal.Close()
-	width, colour := terminal(a.stdout)
-	screen := report.NewTerminal(a.stdout, report.Options{Width: width, Colour: colour, Verbose: a.verbose})
+	screen := report.NewTerminal(a.stdout, a.reportOptions())
 	log := report.NewJournal(journal)
 	var one sync.Mutex // progress comes from other goroutines than the trial's
 	trial.Tell = func(e harness.Event) {
@@ -115,37 +197,23 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Pla
 		log.Tell(e)
 		screen.Tell(e)
 	}
-
-	if only := trial.Scenario.Runtimes; place.runtime == "auto" && len(only) == 1 {
-		place.runtime = only[0]
-		trial.Note("runtime " + only[0] + ": the scenario names no other")
-	}
-	rt := a.runtime(ctx, base, place, trial.Progress, trial.Note)
-	defer func() {
-		if cerr := rt.Close(); cerr != nil && err == nil {
-			err = &exit{ExitBroken, cerr}
-		}
-	}()
-	trial.Runtime = rt
+	trial.Runtime = places.forTrial(ctx, trial, p.base)
 	out, runErr := trial.Run(ctx)
 	r := report.New(out)
 	if err := report.Write(dir, r); err != nil {
-		return &exit{ExitBroken, err}
+		return out, &exit{ExitBroken, err}
 	}
 	if err := log.Err(); err != nil {
-		return &exit{ExitBroken, err}
+		return out, &exit{ExitBroken, err}
 	}
 	screen.Close(r, dir)
 	if runErr != nil {
-		return fmt.Errorf("%s: %w", trial.Scenario.Name, runErr)
+		return out, fmt.Errorf("%s: %w", trial.Scenario.FullName(), runErr)
 	}
-	return verdictError(out)
+	return out, nil
 }
 
-// verdictError turns a trial into the exit code; the terminal has said it all.
-func verdictError(out verdict.Trial) error {
-	if code := out.ExitCode(); code != ExitOK {
-		return &exit{code, errSaid}
-	}
-	return nil
+func (a *app) reportOptions() report.Options {
+	width, colour := terminal(a.stdout)
+	return report.Options{Width: width, Colour: colour, Verbose: a.verbose}
 }

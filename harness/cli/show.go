@@ -25,11 +25,16 @@ func (a *app) list() *cobra.Command {
 			w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "SCENARIO\tTOPOLOGY\tTITLE")
 			for _, name := range scenarios.List() {
-				exp, err := readExperiment(name)
+				all, err := readExperiments(name)
 				if err != nil {
 					return usage(err)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", name, exp.scenario.Topology, exp.scenario.Title)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", name, all[0].scenario.Topology, all[0].scenario.Title)
+				for _, exp := range all {
+					if exp.scenario.Variant != "" {
+						fmt.Fprintf(w, "  %s\t%s\t%s\n", exp.scenario.Variant, exp.scenario.Topology, exp.scenario.Says)
+					}
+				}
 			}
 			fmt.Fprintln(w, "\nTOPOLOGY\tNODES\tTITLE")
 			for _, name := range topologies.List() {
@@ -127,13 +132,17 @@ func validateFile(path string) error {
 		_, err = plan.Compile(top)
 		return err
 	}
-	exp, err := parseExperiment(src)
+	all, err := parseExperiments(src)
 	if err != nil {
 		return err
 	}
-	trial := &harness.Trial{Scenario: exp.scenario, Topology: exp.parseTopology}
-	_, err = trial.Prepare()
-	return err
+	for _, exp := range all {
+		trial := &harness.Trial{Scenario: exp.scenario, Topology: exp.parseTopology}
+		if _, err := trial.Prepare(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) schema() *cobra.Command {

@@ -6,11 +6,15 @@ import (
 	"strings"
 )
 
-// Conntrack asks for the conntrack entry of the probe's own flow (words: the TCP state, and the bits of the status).
+// Conntrack asks for the conntrack entry of the probe's own flow (words: the TCP state, and the bits of the status). An
+// entry whose reply tuple is not as asked for is not the one.
 type Conntrack struct {
 	To string `yaml:"to" json:"to"` // original destination, "web:80"
 	// Proto is "tcp" (default) or "udp".
 	Proto string `yaml:"proto,omitempty" json:"proto,omitempty"`
+	// ReplyFrom and ReplyTo are the ends of the reply tuple, "pod:8080" or "gateway@eth0": what NAT made of the flow.
+	ReplyFrom string `yaml:"replyFrom,omitempty" json:"replyFrom,omitempty"`
+	ReplyTo   string `yaml:"replyTo,omitempty" json:"replyTo,omitempty"`
 	// FromPort narrows the search to the probe's own five-tuple; the trial fills it in after the probe. Where it stays
 	// 0, because the node sees the flow with another port, the entry is the one that is new since before the probe.
 	FromPort uint16 `yaml:"-" json:"fromPort,omitempty"`
@@ -52,9 +56,18 @@ func TCPState(n uint8) string {
 	return fmt.Sprintf("STATE_%d", n)
 }
 
-func (Conntrack) kind() string      { return "conntrack" }
-func (Conntrack) wants() []string   { return []string{"seen", "has", "lacks"} }
-func (q Conntrack) subject() string { return "conntrack to " + withProto(q.To, q.Proto) }
+func (Conntrack) kind() string    { return "conntrack" }
+func (Conntrack) wants() []string { return []string{"seen", "has", "lacks"} }
+func (q Conntrack) subject() string {
+	s := "conntrack to " + withProto(q.To, q.Proto)
+	if q.ReplyFrom != "" {
+		s += " with replies from " + q.ReplyFrom
+	}
+	if q.ReplyTo != "" {
+		s += " with replies to " + q.ReplyTo
+	}
+	return s
+}
 
 func (Conntrack) show(r Reading) string {
 	if !r.Exists {
@@ -64,7 +77,9 @@ func (Conntrack) show(r Reading) string {
 }
 
 func (q Conntrack) check() []Problem {
-	return append(checkAddrPort("to", q.To), checkProto(q.Proto)...)
+	ps := append(checkAddrPort("to", q.To), checkProto(q.Proto)...)
+	ps = append(ps, checkEnd("replyFrom", q.ReplyFrom)...)
+	return append(ps, checkEnd("replyTo", q.ReplyTo)...)
 }
 
 func (Conntrack) checkWord(word string) (msg, hint string) {
@@ -78,6 +93,12 @@ func (Conntrack) checkWord(word string) (msg, hint string) {
 func (q Conntrack) resolve(s *Spec, n names) (err error) {
 	if q.To, err = n.addrPort(q.To); err != nil {
 		return fmt.Errorf("conntrack.to: %w", err)
+	}
+	if q.ReplyFrom, err = n.ends(q.ReplyFrom); err != nil {
+		return fmt.Errorf("conntrack.replyFrom: %w", err)
+	}
+	if q.ReplyTo, err = n.ends(q.ReplyTo); err != nil {
+		return fmt.Errorf("conntrack.replyTo: %w", err)
 	}
 	s.Conntrack = &q
 	return nil

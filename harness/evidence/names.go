@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -90,6 +91,21 @@ func checkAddrPort(field, s string) []Problem {
 		return []Problem{{field, fmt.Sprintf("%d is not a port", n), "1 to 65535"}}
 	}
 	return nil
+}
+
+// checkEnd finds what is wrong with an end that may have a port or none; empty is any.
+func checkEnd(field, s string) []Problem {
+	if _, err := ParseEnds(s); err == nil || !strings.Contains(s, ":") {
+		return nil
+	}
+	return checkAddrPort(field, s)
+}
+
+// HasEnd says whether a is one of ends, of which those with port 0 stand for any port. No ends stand for any.
+func HasEnd(ends []netip.AddrPort, a netip.AddrPort) bool {
+	return len(ends) == 0 || slices.ContainsFunc(ends, func(e netip.AddrPort) bool {
+		return e.Addr() == a.Addr() && (e.Port() == 0 || e.Port() == a.Port())
+	})
 }
 
 // checkProto finds what is wrong with the protocol of a flow.

@@ -80,10 +80,7 @@ func (q Packets) check() []Problem {
 		ps = append(ps, Problem{"proto", fmt.Sprintf("unknown protocol %q", q.Proto), strings.Join(packetProtos, ", ")})
 	}
 	for _, end := range [][2]string{{"from", q.From}, {"to", q.To}} {
-		if _, err := ParseEnds(end[1]); err == nil || !strings.Contains(end[1], ":") {
-			continue
-		}
-		ps = append(ps, checkAddrPort(end[0], end[1])...)
+		ps = append(ps, checkEnd(end[0], end[1])...)
 	}
 	if q.Flags == "" {
 		return ps

@@ -9,7 +9,7 @@ import (
 // Rule asks for the packet counters of firewall rules. The count is the sum over all rules that match. Where one of them
 // has no counter, only seen can be asked.
 type Rule struct {
-	// Backend is "nft", "iptables" (whatever backend the tool has), "iptables-nft" or "iptables-legacy" (also ip6tables...).
+	// Backend is "nft", "iptables" (both backends together), "iptables-nft" or "iptables-legacy" (also ip6tables...).
 	Backend string `yaml:"backend" json:"backend"`
 	// Table is "nat" for iptables, "inet ovn-kubernetes" (family and name) for nft.
 	Table string `yaml:"table" json:"table"`

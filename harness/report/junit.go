@@ -52,7 +52,7 @@ type problem struct {
 // fix. A verdict that is not as documented is a failure, a lab that broke an error; what was not tried is skipped.
 func JUnit(r Report) []byte {
 	s := testSuite{
-		Name:      fmt.Sprintf("%s [%s]", r.Scenario, r.Runtime),
+		Name:      fmt.Sprintf("%s [%s]", r.name(), r.Runtime),
 		Time:      junitTime(r.Durations.Total),
 		Timestamp: r.Started.UTC().Format(time.RFC3339),
 		Properties: []property{
@@ -61,7 +61,7 @@ func JUnit(r Report) []byte {
 			{"expected", fmt.Sprint(r.Expected)},
 		},
 	}
-	class := "faultline." + r.Scenario
+	class := "faultline." + strings.ReplaceAll(r.name(), "/", ".")
 	for _, c := range r.Controls {
 		one := testCase{Class: class, Name: fmt.Sprintf("control %s (%s)", c.Name, c.Phase), Time: junitTime(c.Took), Out: c.saw()}
 		if !c.OK {

@@ -11,7 +11,7 @@ import (
 // Markdown is the report as a person reads it in an issue.
 func Markdown(r Report) []byte {
 	var m markdown
-	m.line("# %s: %s", r.Scenario, r.Verdict)
+	m.line("# %s: %s", r.name(), r.Verdict)
 	m.line("%s.", md(strings.TrimSuffix(r.Title, ".")))
 	m.line("**%s**", either(r.Expected, "Every verdict is as the scenario documents it.", "Not as the scenario documents it."))
 	m.place(r)

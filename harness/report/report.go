@@ -21,6 +21,7 @@ const SchemaVersion = "faultline/report/v1"
 type Report struct {
 	Schema      string    `json:"schema" jsonschema:"enum=faultline/report/v1"` // SchemaVersion
 	Scenario    string    `json:"scenario"`                                     // name of the scenario
+	Variant     string    `json:"variant,omitempty"`                            // name of the variant, of a scenario that has some
 	Title       string    `json:"title"`                                        // the scenario's one sentence
 	System      string    `json:"system,omitempty"`                             // the product in which the fault was seen
 	Refs        []string  `json:"refs,omitempty"`                               // where the fault was reported
@@ -126,6 +127,7 @@ func New(t verdict.Trial) Report {
 	r := Report{
 		Schema:      SchemaVersion,
 		Scenario:    t.Scenario.Name,
+		Variant:     t.Scenario.Variant,
 		Title:       t.Scenario.Title,
 		System:      t.Scenario.System,
 		Refs:        t.Scenario.Refs,

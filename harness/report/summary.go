@@ -39,7 +39,7 @@ func (t *Terminal) Close(r Report, dir string) {
 	if !r.Expected {
 		outcome = t.style.red("not everything is as documented")
 	}
-	t.line("%s%s, in %s: %s", t.style.bold(r.Scenario), where(r), seconds(r.Durations.Total), outcome)
+	t.line("%s%s, in %s: %s", t.style.bold(r.name()), where(r), seconds(r.Durations.Total), outcome)
 	if dir != "" {
 		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
 	}

@@ -15,6 +15,14 @@ func either(yes bool, a, b string) string {
 	return b
 }
 
+// name is the scenario's, with that of the variant: "nftables-snat/globalnet".
+func (r Report) name() string {
+	if r.Variant == "" {
+		return r.Scenario
+	}
+	return r.Scenario + "/" + r.Variant
+}
+
 // seconds prints milliseconds for a person.
 func seconds(ms int64) string { return took(time.Duration(ms) * time.Millisecond) }
 

@@ -24,19 +24,28 @@ func (r rules) fix(at fixAt) {
 
 // expect checks the documented verdict where a fix names one.
 func (r rules) expect(at fixAt) {
-	path, usual, other := at.path+".expect", "Fixed", "SideEffect"
+	path, usual, others := at.path+".expect", "Fixed", []string{"SideEffect", "Hidden"}
 	if at.inert {
-		usual, other = "Inert", "WrongReason"
+		usual, others = "Inert", []string{"WrongReason"}
 	}
 	if !r.Has(path) {
 		return
 	}
-	if at.fix.Expect != other {
-		r.Errorf(path, fmt.Sprintf("write %s, or leave it out for %s", other, usual), "%q cannot be expected here", at.fix.Expect)
+	if !slices.Contains(others, at.fix.Expect) {
+		r.Errorf(path, fmt.Sprintf("write %s, or leave it out for %s", strings.Join(others, " or "), usual), "%q cannot be expected here", at.fix.Expect)
 		return
 	}
 	if at.inert && len(at.fix.Evidence) == 0 {
 		r.Errorf(path, "add evidence that shows the other reason", "another reason is expected, and nothing would show it")
+	}
+	if at.fix.Expect != "Hidden" {
+		return
+	}
+	if at.fix.Probe == nil {
+		r.Errorf(path, "only another probe can pass where the fault still is", "a fix that changes the lab cannot hide the fault")
+	}
+	if r.Has(at.path + ".leaves") {
+		r.KeyErrorf(at.path+".leaves", "take it out", "where the fault is Hidden all of its evidence stays")
 	}
 }
 
@@ -89,7 +98,7 @@ func (r rules) leaves(at fixAt) {
 		}
 		return
 	}
-	if r.Broken("fault.evidence") || len(r.s.Fault.Evidence) == 0 {
+	if r.Broken(r.s.at("fault")+".evidence") || len(r.s.Fault.Evidence) == 0 {
 		return
 	}
 	var names []string

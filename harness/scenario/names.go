@@ -34,7 +34,7 @@ func (s *Scenario) Names() []Reference {
 		n.add(at.path+".to", Target, at.probe.To)
 		n.expectation(at.path, at.probe.Expectation)
 	}
-	n.expectation("fault.mended", s.Fault.Mended)
+	n.expectation(s.at("fault")+".mended", s.Fault.Mended)
 	for _, at := range s.evidence() {
 		for i, e := range at.specs {
 			n.evidence(fmt.Sprintf("%s[%d]", at.path, i), e)
@@ -97,6 +97,8 @@ func (n *names) evidence(path string, e evidence.Spec) {
 	n.add(path+".on", Node, e.On)
 	if e.Conntrack != nil {
 		n.add(path+".conntrack.to", Target, e.Conntrack.To)
+		n.add(path+".conntrack.replyFrom", Place, e.Conntrack.ReplyFrom)
+		n.add(path+".conntrack.replyTo", Place, e.Conntrack.ReplyTo)
 	}
 	if e.IPVS != nil {
 		n.add(path+".ipvs.service", Target, e.IPVS.Service)

@@ -13,7 +13,16 @@ import (
 func Parse(file string, src []byte) (*Scenario, error) {
 	s := &Scenario{}
 	s.doc, _ = yamlfile.Decode(file, src, s)
+	if !s.doc.Has("runtimes") {
+		s.Runtimes = Runtimes()
+	}
 	s.setDefaults()
+	for i, v := range s.Each() {
+		v.setDefaults()
+		if len(s.Variants) > 0 && s.Variants[i].Fault != nil {
+			*s.Variants[i].Fault = v.Fault // the lists are the same ones, the fault is a copy
+		}
+	}
 	check := rules{Doc: s.doc, s: s}
 	check.all()
 	if err := s.doc.Err(); err != nil {
@@ -24,9 +33,6 @@ func Parse(file string, src []byte) (*Scenario, error) {
 
 // setDefaults fills in what the file leaves out.
 func (s *Scenario) setDefaults() {
-	if !s.doc.Has("runtimes") {
-		s.Runtimes = Runtimes()
-	}
 	for _, at := range s.probes() {
 		if at.probe.Proto == "" {
 			at.probe.Proto = probe.TCP
@@ -54,9 +60,9 @@ type probeAt struct {
 func (s *Scenario) probes() []probeAt {
 	var all []probeAt
 	for i := range s.Controls {
-		all = append(all, probeAt{fmt.Sprintf("controls[%d]", i), &s.Controls[i]})
+		all = append(all, probeAt{fmt.Sprintf("%s[%d]", s.at("controls"), i), &s.Controls[i]})
 	}
-	all = append(all, probeAt{"fault.probe", &s.Fault.Probe})
+	all = append(all, probeAt{s.at("fault") + ".probe", &s.Fault.Probe})
 	for _, f := range s.fixes() {
 		if f.fix.Probe != nil {
 			all = append(all, probeAt{f.path + ".probe", f.fix.Probe})
@@ -73,7 +79,7 @@ type evidenceAt struct {
 
 // evidence lists every list of evidence of the scenario, the fault's first.
 func (s *Scenario) evidence() []evidenceAt {
-	all := []evidenceAt{{"fault.evidence", s.Fault.Evidence}}
+	all := []evidenceAt{{s.at("fault") + ".evidence", s.Fault.Evidence}}
 	for _, f := range s.fixes() {
 		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence})
 	}
@@ -91,10 +97,10 @@ type fixAt struct {
 func (s *Scenario) fixes() []fixAt {
 	var all []fixAt
 	for i := range s.Fixes {
-		all = append(all, fixAt{fmt.Sprintf("fixes[%d]", i), &s.Fixes[i], false})
+		all = append(all, fixAt{fmt.Sprintf("%s[%d]", s.at("fixes"), i), &s.Fixes[i], false})
 	}
 	for i := range s.Inert {
-		all = append(all, fixAt{fmt.Sprintf("inert[%d]", i), &s.Inert[i], true})
+		all = append(all, fixAt{fmt.Sprintf("%s[%d]", s.at("inert"), i), &s.Inert[i], true})
 	}
 	return all
 }

@@ -23,11 +23,26 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
 
 func (r rules) all() {
 	r.head()
+	each := r.s.Each()
+	if r.Has("variants") {
+		r.atLeastOne("variants", "variants", len(r.s.Variants), "take it out where there is but one experiment")
+		r.variants(each)
+	}
+	for _, s := range each {
+		rules{Doc: r.Doc, s: s}.experiment()
+	}
+}
+
+// experiment checks one experiment: the scenario's only one, or that of a variant. What several of them share is checked
+// with each, and a mistake in it is told once.
+func (r rules) experiment() {
+	r.need("", r.s.at("topology"), r.s.Topology, "name a topology, or write the path to one relative to this file")
+	r.runtimes()
 	r.atLeastOne("controls", "controls", len(r.s.Controls), "write a probe that works although the fault is there, so that a broken lab is not taken for the fault")
 	r.atLeastOne("fixes", "fixes", len(r.s.Fixes), "write what mends the fault")
 	r.atLeastOne("inert", "inert fixes", len(r.s.Inert), "write what looks like a fix and must not help, so that a fix is not taken for one that anything would be")
 	for _, at := range r.s.probes() {
-		if at.path != "fault.probe" || r.Has("fault.probe") {
+		if probe := r.s.at("fault") + ".probe"; at.path != probe || r.Has(probe) {
 			r.probe(at)
 		}
 	}
@@ -48,19 +63,18 @@ func (r rules) head() {
 		r.Errorf("scenario", "use small letters, digits, and dots or dashes between them", "%q is not a name for a scenario", r.s.Name)
 	}
 	r.need("", "title", r.s.Title, "say in one sentence what a person sees when it happens")
-	r.need("", "topology", r.s.Topology, "name a topology, or write the path to one relative to this file")
-	r.runtimes()
 }
 
 // Runtimes lists the runtimes that a scenario can name, sorted.
 func Runtimes() []string { return []string{"netns", "vm"} }
 
 func (r rules) runtimes() {
-	if r.Has("runtimes") && len(r.s.Runtimes) == 0 {
-		r.Errorf("runtimes", "leave it out for all of them", "runtimes is empty")
+	at := r.s.at("runtimes")
+	if r.Has(at) && len(r.s.Runtimes) == 0 {
+		r.Errorf(at, "leave it out for all of them", "runtimes is empty")
 	}
 	for i, name := range r.s.Runtimes {
-		path := fmt.Sprintf("runtimes[%d]", i)
+		path := fmt.Sprintf("%s[%d]", at, i)
 		switch {
 		case !slices.Contains(Runtimes(), name):
 			r.Errorf(path, yamlfile.Suggest(name, Runtimes()), "unknown runtime %q", name)
@@ -70,9 +84,9 @@ func (r rules) runtimes() {
 	}
 }
 
-func (r rules) atLeastOne(path, what string, n int, hint string) {
+func (r rules) atLeastOne(part, what string, n int, hint string) {
 	if n == 0 {
-		r.KeyErrorf(path, hint, "no %s", what)
+		r.KeyErrorf(r.s.at(part), hint, "no %s", what)
 	}
 }
 
@@ -147,24 +161,24 @@ func (r rules) expectation(path string, e Expectation) {
 func valid(e Expectation) bool { return slices.Contains(probe.Outcomes(), e.Want) }
 
 func (r rules) fault() {
-	f := r.s.Fault
+	f, at := r.s.Fault, r.s.at("fault")
 	switch {
-	case !r.Has("fault"):
-		r.Errorf("fault", "write the probe that fails, what it sees once mended, and what the kernel shows", "no fault")
+	case !r.Has(at):
+		r.Errorf(at, "write the probe that fails, what it sees once mended, and what the kernel shows", "no fault")
 		return
-	case !r.Has("fault.probe"):
-		r.Errorf("fault.probe", "write the probe that shows the symptom", "no probe")
+	case !r.Has(at + ".probe"):
+		r.Errorf(at+".probe", "write the probe that shows the symptom", "no probe")
 	}
 	if len(f.Evidence) == 0 {
-		r.KeyErrorf("fault.evidence", "write what the kernel shows when the fault has this cause: a symptom alone can have many", "no evidence")
+		r.KeyErrorf(at+".evidence", "write what the kernel shows when the fault has this cause: a symptom alone can have many", "no evidence")
 	}
-	if !r.Has("fault.mended") {
-		r.Errorf("fault.mended", "write what the same probe must see once the fault is gone", "no mended")
+	if !r.Has(at + ".mended") {
+		r.Errorf(at+".mended", "write what the same probe must see once the fault is gone", "no mended")
 		return
 	}
-	r.expectation("fault.mended", f.Mended)
+	r.expectation(at+".mended", f.Mended)
 	if valid(f.Mended) && valid(f.Probe.Expectation) && !excludes(f.Mended, f.Probe.Expectation) {
-		r.KeyErrorf("fault.mended", "let the outcome, the peer or the source differ from those of the fault's probe",
+		r.KeyErrorf(at+".mended", "let the outcome, the peer or the source differ from those of the fault's probe",
 			"one answer can be both %q and the symptom, %q", f.Mended, f.Probe.Expectation)
 	}
 }
@@ -213,7 +227,7 @@ type named struct{ path, name string }
 func (s *Scenario) controlNames() []named {
 	var names []named
 	for i, c := range s.Controls {
-		names = append(names, named{fmt.Sprintf("controls[%d]", i), c.Name})
+		names = append(names, named{fmt.Sprintf("%s[%d]", s.at("controls"), i), c.Name})
 	}
 	return names
 }

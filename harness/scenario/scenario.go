@@ -26,8 +26,14 @@ type Scenario struct {
 	Fault    Fault             `yaml:"fault" json:"fault"`
 	Fixes    []Fix             `yaml:"fixes" json:"fixes"`
 	Inert    []Fix             `yaml:"inert" json:"inert"`
+	// Variants are the same failure under several circumstances, each an experiment of its own; empty: the scenario is
+	// one experiment. Each gives them.
+	Variants []Variant `yaml:"variants,omitempty" json:"variants,omitempty"`
+	Variant  string    `yaml:"-" json:"variant,omitempty"` // of what Each gives: the name of the variant, and
+	Says     string    `yaml:"-" json:"says,omitempty"`    // what it says
 
-	doc *yamlfile.Doc // where everything stands; nil if the scenario was not parsed
+	doc *yamlfile.Doc     // where everything stands; nil if the scenario was not parsed
+	own map[string]string // of a variant: the paths of the parts that do not stand at the top of the file
 }
 
 // Probe is a question and the one answer that is wanted.
@@ -74,8 +80,23 @@ type Fix struct {
 	// Leaves names evidence of the fault that this fix is known to leave in place: it must still hold.
 	Leaves []string `yaml:"leaves,omitempty" json:"leaves,omitempty"`
 	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix whose price
-	// is known, WrongReason for a look-alike that brings another failure with the same symptom, which Evidence must show.
+	// is known, Hidden for another probe that passes while the fault's evidence is all there, WrongReason for a look-alike that brings another failure with the same symptom, which Evidence must show.
 	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
+}
+
+// Variant is the failure under circumstances of its own. What it has replaces what the scenario has; its settings are
+// added to the scenario's.
+type Variant struct {
+	Name     string            `yaml:"name" json:"name"`                     // also the directory of its report
+	Says     string            `yaml:"says,omitempty" json:"says,omitempty"` // one sentence for a person
+	Like     string            `yaml:"like,omitempty" json:"like,omitempty"` // an earlier variant to start from, in place of the scenario itself
+	Topology string            `yaml:"topology,omitempty" json:"topology,omitempty"`
+	Set      map[string]string `yaml:"set,omitempty" json:"set,omitempty"`
+	Runtimes []string          `yaml:"runtimes,omitempty" json:"runtimes,omitempty"`
+	Controls []Probe           `yaml:"controls,omitempty" json:"controls,omitempty"`
+	Fault    *Fault            `yaml:"fault,omitempty" json:"fault,omitempty"`
+	Fixes    []Fix             `yaml:"fixes,omitempty" json:"fixes,omitempty"`
+	Inert    []Fix             `yaml:"inert,omitempty" json:"inert,omitempty"`
 }
 
 // Needs is what a fix asks of the place it is tried in.

@@ -137,8 +137,11 @@ func checkFault(t *testing.T, seen FaultSeen, j Judgement) {
 
 func checkFix(t *testing.T, fix scenario.Fix, seen FixSeen, j Judgement) {
 	t.Helper()
-	checkJudgement(t, j, Fixed, NotFixed, SideEffect, BrokenLab)
+	checkJudgement(t, j, Fixed, NotFixed, SideEffect, Hidden, BrokenLab)
 	gone := seen.Probe.Seen.Outcome == probe.Delivered && seen.Probe.Seen.Peer == "edge-pod"
+	if j.Verdict == Hidden && (fix.Probe == nil || !gone || !all(seen.Evidence) || !all(seen.Own) || !allMet(seen.Controls)) {
+		t.Errorf("%s: %+v", j.Verdict, seen)
+	}
 	if j.Verdict != Fixed && j.Verdict != SideEffect {
 		return
 	}

@@ -60,7 +60,8 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if !mended {
 		return Judgement{NotFixed, false, "not what a mended path shows: " + why}
 	}
-	if still := remains(f, seen.Evidence); still != "" {
+	hidden := f.Probe != nil && len(failing(seen.Evidence)) == 0
+	if still := remains(f, seen.Evidence); still != "" && !hidden {
 		return Judgement{NotFixed, false, still}
 	}
 	if missing := failing(seen.Own); len(missing) > 0 {
@@ -71,6 +72,9 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	}
 	if name, why, ok := hold(seen.Controls); !ok {
 		return Judgement{SideEffect, false, fmt.Sprintf("the symptom is gone, but control %q broke: %s", name, why)}
+	}
+	if hidden {
+		return Judgement{Hidden, false, why + "; the fault is still there with all of its evidence: " + reasons(append(seen.Evidence, seen.Own...))}
 	}
 	if seen.Undone != nil {
 		why += "; undone, the fault is back"

@@ -259,9 +259,15 @@ func TestADocumentedVerdict(t *testing.T) {
 	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
 	price := scenario.Fix{Name: "price", Run: act, Expect: "SideEffect"}
 	other := scenario.Fix{Name: "other", Run: act, Expect: "WrongReason", Evidence: []evidence.Spec{ruleHit}}
+	otherwise := scenario.Probe{Name: "otherwise", From: "cloud-pod", To: "web:80", Expectation: invented.Fault.Mended}
+	asked := scenario.Fix{Name: "asked", Probe: &otherwise, Evidence: []evidence.Spec{ruleHit}}
+	hides := asked
+	hides.Expect = "Hidden"
 	broken := func(f *FixSeen) { f.Controls[1].Seen = refused }
 	stays := func(f *FixSeen) {
-		f.Probe.Seen, f.Symptom.Seen = lost, lost
+		if f.Probe.Probe.Name != otherwise.Name {
+			f.Probe.Seen, f.Symptom.Seen = lost, lost
+		}
 		f.Evidence = []evidence.Finding{found(drops, true), found(missingNAT, true)}
 	}
 	rows := []struct {
@@ -274,6 +280,11 @@ func TestADocumentedVerdict(t *testing.T) {
 	}{
 		{"a price that shows", price, JudgeFix, broken, SideEffect, true},
 		{"a price that does not show", price, JudgeFix, func(*FixSeen) {}, Fixed, false},
+		{"a fault that another probe hides", hides, JudgeFix, stays, Hidden, true},
+		{"a hidden fault whose loss does not show", hides, JudgeFix, func(f *FixSeen) { stays(f); f.Own[0] = found(ruleHit, false) }, NotFixed, false},
+		{"a hidden fault that is half gone", hides, JudgeFix, func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }, NotFixed, false},
+		{"a fault that was to be hidden and is gone", hides, JudgeFix, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, false) }, Fixed, false},
+		{"a fault that is hidden and was to be gone", asked, JudgeFix, stays, Hidden, false},
 		{"another reason that shows", other, JudgeInert, func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }, WrongReason, true},
 		{"another reason that does not show itself", other, JudgeInert,
 			func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false); f.Own[0] = found(ruleHit, false) }, WrongReason, false},

@@ -65,7 +65,7 @@ func (t Trial) ExitCode() int {
 	for _, list := range [][]Tried{t.Fixes, t.Inert} {
 		for _, f := range list {
 			if !f.Judgement.Expected {
-				code = worse(code, exitCode(f.Judgement.Verdict))
+				code = Worse(code, exitCode(f.Judgement.Verdict))
 			}
 		}
 	}
@@ -86,8 +86,8 @@ func exitCode(v Verdict) int {
 	}
 }
 
-// worse orders exit codes by weight: 0, 3, 1, 4.
-func worse(a, b int) int {
+// Worse is the worse of two exit codes, which it orders by weight: 0, 3, 1, 4.
+func Worse(a, b int) int {
 	weight := map[int]int{ExitExpected: 0, ExitUnsupported: 1, ExitUnexpected: 2, ExitBroken: 3}
 	if weight[a] >= weight[b] {
 		return a

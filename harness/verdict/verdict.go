@@ -28,6 +28,7 @@ const (
 	Fixed      Verdict = "Fixed"      // symptom and evidence gone, every control holds, and undoing it brings the fault back
 	NotFixed   Verdict = "NotFixed"   // the symptom or its evidence is still there, or the undo did not bring back the fault and nothing else
 	SideEffect Verdict = "SideEffect" // as Fixed, but that a control broke
+	Hidden     Verdict = "Hidden"     // asked in another way it does not show, while all of its evidence is still there
 )
 
 // The verdicts on an inert fix, which can also be WrongReason: the symptom stays, its evidence does not; or SideEffect:
@@ -47,7 +48,7 @@ const (
 // Verdicts lists every Verdict, for schemas.
 func Verdicts() []Verdict {
 	return []Verdict{
-		Reproduced, NotReproduced, WrongReason, Fixed, NotFixed, SideEffect, Inert, Helped, Unsupported, BrokenLab, NotTried,
+		Reproduced, NotReproduced, WrongReason, Fixed, NotFixed, SideEffect, Hidden, Inert, Helped, Unsupported, BrokenLab, NotTried,
 	}
 }
 

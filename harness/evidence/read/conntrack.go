@@ -71,11 +71,20 @@ func flowReading(own []entry) (evidence.Reading, error) {
 	return evidence.Reading{}, fmt.Errorf("%d conntrack entries could be the probe's flow: %s", len(own), strings.Join(lines, "; "))
 }
 
-// findFlows lists the entries whose original destination, protocol and, where known, source port are those of q.
+// findFlows lists the entries whose original destination, protocol, reply tuple and, where known, source port are those
+// of q.
 func findFlows(q evidence.Conntrack) ([]entry, error) {
 	to, err := netip.ParseAddrPort(q.To)
 	if err != nil {
 		return nil, fmt.Errorf("parse original destination: %w", err)
+	}
+	replyFrom, err := evidence.ParseEnds(q.ReplyFrom)
+	if err != nil {
+		return nil, fmt.Errorf("parse source of replies: %w", err)
+	}
+	replyTo, err := evidence.ParseEnds(q.ReplyTo)
+	if err != nil {
+		return nil, fmt.Errorf("parse destination of replies: %w", err)
 	}
 	proto := protoTCP
 	if q.Proto == "udp" {
@@ -87,7 +96,7 @@ func findFlows(q evidence.Conntrack) ([]entry, error) {
 	}
 	var found []entry
 	for _, e := range all {
-		if e.proto == proto && e.original.to == to && (q.FromPort == 0 || e.original.from.Port() == q.FromPort) {
+		if e.proto == proto && e.original.to == to && evidence.HasEnd(replyFrom, e.reply.from) && evidence.HasEnd(replyTo, e.reply.to) && (q.FromPort == 0 || e.original.from.Port() == q.FromPort) {
 			found = append(found, e)
 		}
 	}
@@ -138,7 +147,7 @@ func (e entry) String() string {
 
 // summary is the entry in a line for reports: the flow, the state and the status.
 func (e entry) summary() string {
-	s := fmt.Sprintf("%s -> %s", e.original.from, e.original.to)
+	s := fmt.Sprintf("%s -> %s, replies %s -> %s", e.original.from, e.original.to, e.reply.from, e.reply.to)
 	if e.state != "" {
 		s += " " + e.state
 	}

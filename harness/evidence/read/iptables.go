@@ -2,13 +2,36 @@ package read
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
 
-// iptablesRules lists the rules of a table as the backend's save tool prints them. It asks for all tables: asked for one
-// by name, iptables-legacy-save makes it where it does not exist yet, with its hooks.
+// iptablesRules lists the rules of a table. Without a backend in its name the tool stands for both: a node can have
+// rules in each, and the kernel asks all of them.
 func iptablesRules(backend, table string) ([]rule, error) {
+	family := strings.TrimSuffix(strings.TrimSuffix(backend, "-nft"), "-legacy")
+	if backend != family {
+		return savedRules(backend, table)
+	}
+	rules, err := savedRules(family+"-nft", table)
+	if err != nil || !hasLegacyTables(family) {
+		return rules, err
+	}
+	more, err := savedRules(family+"-legacy", table)
+	return append(rules, more...), err
+}
+
+// hasLegacyTables says whether the legacy backend has tables in this namespace. The file comes with its module and lists
+// the namespace's own: net/netfilter/x_tables.c.
+func hasLegacyTables(family string) bool {
+	names, err := os.ReadFile(map[string]string{"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}[family])
+	return err == nil && len(names) > 0
+}
+
+// savedRules lists the rules of a table as the backend's save tool prints them. It asks for all tables: asked for one
+// by name, iptables-legacy-save makes it where it does not exist yet, with its hooks.
+func savedRules(backend, table string) ([]rule, error) {
 	text, err := output(backend+"-save", "-c")
 	if err != nil {
 		return nil, err

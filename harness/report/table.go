@@ -1,0 +1,65 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes and of
+// the inert fixes came out as documented, and how long it took. notRun are names of what was left out, with the reason.
+func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
+	st := style(o.Colour)
+	rows := [][]string{{"", "RUNTIME", "VERDICT", "FIXES", "INERT", "TOOK"}}
+	for _, r := range reports {
+		rows = append(rows, []string{r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict), asDocumented(r.Fixes), asDocumented(r.Inert), seconds(r.Durations.Total)})
+	}
+	wide := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, n := range notRun {
+		wide[0] = max(wide[0], utf8.RuneCountInString(n[0]))
+	}
+	fmt.Fprintln(w)
+	for i, row := range rows {
+		cells := make([]string, len(row))
+		for k, cell := range row {
+			cells[k] = pad(cell, wide[k])
+		}
+		remark := ""
+		if i > 0 {
+			r := reports[i-1]
+			cells[2] = st.verdict(r.Verdict, r.Verdict == verdict.Reproduced) + strings.Repeat(" ", wide[2]-len(r.Verdict))
+			remark = either(r.Expected, "", "  "+st.red("not as documented"))
+		}
+		fmt.Fprintln(w, strings.TrimRight("  "+strings.Join(cells, "  "), " ")+remark)
+	}
+	for _, n := range notRun {
+		fmt.Fprintf(w, "  %s  %s\n", pad(n[0], wide[0]), st.yellow("not run: "+n[1]))
+	}
+}
+
+// Heading stands before the story of a variant.
+func Heading(w io.Writer, o Options, name, says string, first bool) {
+	if !first {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%s%s\n\n", style(o.Colour).bold("== "+name), either(says != "", ": "+oneLine(says), ""))
+}
+
+// asDocumented counts the fixes that are as documented, among all: "4/4".
+func asDocumented(fixes []Fix) string {
+	good := 0
+	for _, f := range fixes {
+		if f.Expected {
+			good++
+		}
+	}
+	return fmt.Sprintf("%d/%d", good, len(fixes))
+}
