@@ -40,6 +40,8 @@ func TestValidate(t *testing.T) {
 		"sysctl of one part":     {Spec{On: "a", Sysctl: "ip_forward", Want: Want{Is: "1"}}, []string{`sysctl: "ip_forward" is no sysctl's name`}},
 		"destination without port": {Spec{On: "a", Conntrack: &Conntrack{To: "web", Proto: "sctp"}, Want: seen}, []string{
 			`conntrack.to: "web" is not a name with a port`, `conntrack.proto: unknown protocol "sctp"`}},
+		"replies of no port": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80", ReplyFrom: "a:0", ReplyTo: "a"}, Want: seen}, []string{
+			"conntrack.replyFrom: 0 is not a port"}},
 		"service with a port too high": {Spec{On: "a", IPVS: &IPVS{Service: "web:70000"}, Want: seen}, []string{"ipvs.service: 70000 is not a port"}},
 		"unknown backend":              {Spec{On: "a", Rule: &Rule{Backend: "ebtables", Table: "nat"}, Want: grows}, []string{`rule.backend: unknown backend "ebtables"`, "rule.contains: says nothing about the rule"}},
 		"nft table without family":     {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "nat", Contains: "x"}, Want: grows}, []string{`rule.table: "nat" is no nft table`}},
@@ -116,6 +118,10 @@ func TestResolve(t *testing.T) {
 			spec: Spec{On: "a", Conntrack: &Conntrack{To: "web:http", Proto: "udp"}},
 			want: Spec{On: "a", Name: "conntrack to web:http/udp on a", Conntrack: &Conntrack{To: "10.96.0.10:80", Proto: "udp"}},
 		},
+		"reply tuple": {
+			spec: Spec{On: "a", Name: "n", Conntrack: &Conntrack{To: "web:http", ReplyFrom: "edge:http", ReplyTo: "10.0.0.1"}},
+			want: Spec{On: "a", Name: "n", Conntrack: &Conntrack{To: "10.96.0.10:80", ReplyFrom: "192.168.1.1:80,[fd00::1]:80", ReplyTo: "10.0.0.1"}},
+		},
 		"packets between names": {
 			spec: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "edge", To: "edge:http"}},
 			want: Spec{On: "a", Name: "n", Packets: &Packets{Interface: "eth0", From: "192.168.1.1,fd00::1", To: "192.168.1.1:80,[fd00::1]:80"}},
@@ -130,6 +136,8 @@ func TestResolve(t *testing.T) {
 				Want: Want{Has: []string{"192.168.1.1:8080", "10.0.0.9:1", "rr"}, Lacks: []string{"10.96.0.10:80"}}},
 		},
 		"unknown name": {spec: Spec{On: "a", Name: "n", Conntrack: &Conntrack{To: "wob:80"}}, err: `resolve evidence "n": conntrack.to: no node "wob"`},
+		"unknown end of replies": {spec: Spec{On: "a", Name: "n", Conntrack: &Conntrack{To: "web:http", ReplyTo: "wob"}},
+			err: `resolve evidence "n": conntrack.replyTo: no node "wob"`},
 		"unknown end":  {spec: Spec{On: "a", Name: "n", Packets: &Packets{From: "wob"}}, err: `resolve evidence "n": packets.from: no node "wob"`},
 		"no address":   {spec: Spec{On: "a", Name: "n", Packets: &Packets{To: "bare"}}, err: `resolve evidence "n": packets.to: "bare" has no address`},
 		"unknown word": {spec: Spec{On: "a", Name: "n", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"wob:1"}}}, err: `resolve evidence "n": word "wob:1": no node "wob"`},

@@ -108,6 +108,36 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+func TestTable(t *testing.T) {
+	good, bad, none := New(trial()), New(trial()), New(verdict.Trial{Scenario: experiment()})
+	good.Variant, good.Expected = "plain", true
+	bad.Variant, bad.Verdict = "upside-down", verdict.WrongReason
+	none.Variant = "nowhere"
+	none.Verdict = verdict.Unsupported
+	var b bytes.Buffer
+	for i, r := range []Report{good, bad} {
+		Heading(&b, Options{Colour: i == 1}, r.name(), strings.Repeat("It says so. ", i), i == 0)
+	}
+	for _, o := range []Options{{}, {Colour: true}} {
+		Table(&b, o, []Report{good, bad, none}, [][2]string{{"invented/guests-alone", "its file names the runtimes vm"}})
+	}
+	golden(t, "testdata/table.txt", b.Bytes())
+}
+
+func TestVariantIsPartOfTheName(t *testing.T) {
+	x := trial()
+	x.Scenario.Variant = "upside-down"
+	r := New(x)
+	for what, text := range map[string][]byte{"report.json": JSON(r), "junit.xml": JUnit(r), "report.md": Markdown(r)} {
+		if !strings.Contains(string(text), "upside-down") {
+			t.Errorf("%s does not name the variant", what)
+		}
+	}
+	if strings.Contains(string(JSON(New(trial()))), `"variant"`) {
+		t.Error("report.json names a variant where there is none")
+	}
+}
+
 func TestJournalHasWholeLines(t *testing.T) {
 	var w lines
 	j := NewJournal(&w)

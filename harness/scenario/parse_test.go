@@ -161,7 +161,12 @@ func TestRules(t *testing.T) {
 		{"an inert fix that leaves evidence", inert, inert + "    leaves: [bits]\n", `24:5: an inert fix leaves all of the evidence; take it out`},
 		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n", ``},
 		{"a verdict that no fix is documented for", fixes, fixes + "    expect: Helped\n",
-			`18:13: "Helped" cannot be expected here; write SideEffect, or leave it out for Fixed`},
+			`18:13: "Helped" cannot be expected here; write SideEffect or Hidden, or leave it out for Fixed`},
+		{"a probe that hides the fault", "want: delivered}\ninert", "want: delivered}\n    expect: Hidden\ninert", ``},
+		{"a command that hides the fault", fixes, strings.Replace(fixes, "leaves: [bits]", "expect: Hidden", 1),
+			`17:13: a fix that changes the lab cannot hide the fault; only another probe can pass where the fault still is`},
+		{"a fault that is hidden in part", "want: delivered}\ninert", "want: delivered}\n    leaves: [bits]\n    expect: Hidden\ninert",
+			`21:5: where the fault is Hidden all of its evidence stays; take it out`},
 		{"another reason without evidence", inert, inert + "    expect: WrongReason\n",
 			`24:13: another reason is expected, and nothing would show it; add evidence that shows the other reason`},
 

@@ -45,15 +45,22 @@ func schema(t *testing.T) []byte {
 	s := r.Reflect(&scenario.Scenario{})
 	one := uint64(1)
 	for _, list := range []struct{ in, field string }{
-		{"Scenario", "controls"}, {"Scenario", "fixes"}, {"Scenario", "inert"}, {"Fault", "evidence"}, {"Action", "cmd"},
+		{"Scenario", "controls"}, {"Scenario", "fixes"}, {"Scenario", "inert"}, {"Scenario", "variants"},
+		{"Variant", "controls"}, {"Variant", "fixes"}, {"Variant", "inert"}, {"Fault", "evidence"}, {"Action", "cmd"},
 	} {
 		property(t, s, list.in, list.field).MinItems = &one
 	}
-	runtimes := property(t, s, "Scenario", "runtimes")
-	runtimes.MinItems, runtimes.UniqueItems = &one, true
-	for _, name := range scenario.Runtimes() {
-		runtimes.Items.Enum = append(runtimes.Items.Enum, name)
+	for _, in := range []string{"Scenario", "Variant"} {
+		runtimes := property(t, s, in, "runtimes")
+		runtimes.MinItems, runtimes.UniqueItems = &one, true
+		for _, name := range scenario.Runtimes() {
+			runtimes.Items.Enum = append(runtimes.Items.Enum, name)
+		}
 	}
+	// What every variant has of its own need not stand at the top.
+	top := s.Definitions["Scenario"]
+	top.AnyOf = []*jsonschema.Schema{{Required: top.Required}, {Required: []string{"variants"}}}
+	top.Required = []string{"scenario", "title"}
 	property(t, s, "Probe", "proto").Enum = []any{probe.TCP, probe.UDP}
 	for _, in := range []string{"Probe", "Expectation"} {
 		for _, o := range probe.Outcomes() {

@@ -1,7 +1,9 @@
 package read
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -10,23 +12,23 @@ import (
 // iptablesRules lists the rules of a table. Without a backend in its name the tool stands for both: a node can have
 // rules in each, and the kernel asks all of them.
 func iptablesRules(backend, table string) ([]rule, error) {
-	family := strings.TrimSuffix(strings.TrimSuffix(backend, "-nft"), "-legacy")
-	if backend != family {
+	legacyTables, both := map[string]string{"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}[backend]
+	if !both {
 		return savedRules(backend, table)
 	}
-	rules, err := savedRules(family+"-nft", table)
-	if err != nil || !hasLegacyTables(family) {
-		return rules, err
+	rules, err := savedRules(backend+"-nft", table)
+	if err != nil {
+		return nil, err
 	}
-	more, err := savedRules(family+"-legacy", table)
+	// The file comes with the legacy backend's module and lists the tables of this namespace: net/netfilter/x_tables.c.
+	names, err := os.ReadFile(legacyTables)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
+		return rules, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("list tables of %s-legacy: %w", backend, err)
+	}
+	more, err := savedRules(backend+"-legacy", table)
 	return append(rules, more...), err
-}
-
-// hasLegacyTables says whether the legacy backend has tables in this namespace. The file comes with its module and lists
-// the namespace's own: net/netfilter/x_tables.c.
-func hasLegacyTables(family string) bool {
-	names, err := os.ReadFile(map[string]string{"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}[family])
-	return err == nil && len(names) > 0
 }
 
 // savedRules lists the rules of a table as the backend's save tool prints them. It asks for all tables: asked for one
