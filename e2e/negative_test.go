@@ -19,6 +19,7 @@ type change struct{ file, old, new string }
 // lie is a scenario that is not true any more, and what the harness must say to it.
 type lie struct {
 	changes []change
+	variant string // of a scenario that has some
 	args    []string
 
 	code  int
@@ -185,6 +186,45 @@ var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm")
 	}, SpecTimeout(guestTimeout)),
 )
 
+// And for nftables-snat, a lie in one of its variants.
+var _ = DescribeTable("nftables-snat, when it is not true", Label("negative", "netns"),
+	func(ctx SpecContext, l lie) {
+		dir := GinkgoT().TempDir()
+		text, err := scenarios.Read("nftables-snat")
+		Expect(err).NotTo(HaveOccurred())
+		here := string(text)
+		for _, name := range []string{"submariner-ovn-globalnet", "submariner-ovn"} {
+			lab, err := topologies.Read(name)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(os.WriteFile(filepath.Join(dir, name+".yaml"), lab, 0o644)).To(Succeed())
+			here = strings.Replace(here, "topology: "+name+"\n", "topology: ./"+name+".yaml\n", 1)
+		}
+		// The first of the variants alone: what the others change is theirs.
+		here = here[:strings.Index(here, "  - name: iptables-legacy")]
+		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
+		l.variant = "iptables-nft"
+		l.hold(ctx, dir, "netns")
+	},
+	Entry("is NotReproduced without its cause, OVN-Kubernetes' chain", lie{
+		args: []string{"--set", "nodes.gateway-b.rulesets.2.text=table inet ovn-kubernetes { }"},
+		code: unexpected, fault: verdict.NotReproduced, why: "saw delivered by listener from 10.131.1.21",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has the WrongReason when another rule of the chain is its evidence", lie{
+		changes: []change{{sc, "contains: snat ip to 10.128.0.2}", "contains: \"@mgmtport-no-snat-nodeports counter return\"}"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "stayed at 0 (wanted: grows)",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has the WrongReason when the answers are to go to the connector", lie{
+		changes: []change{{sc, "replyTo: gateway-b@ovn-k8s-mp0", "replyTo: connector"}},
+		code:    unexpected, fault: verdict.WrongReason, why: "answers go to ovn-k8s-mp0: conntrack to 10.128.0.5:8080 with replies to 10.131.1.21 is not there",
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is Hidden, not as documented, when it is given out for one that mends", lie{
+		changes: []change{{sc, "    expect: Hidden\n", ""}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"self-snat": verdict.Fixed, "skip-src-ip-check": verdict.Hidden},
+		whys:  map[string]string{"skip-src-ip-check": "the fault is still there with all of its evidence"},
+	}, SpecTimeout(trialTimeout)),
+)
+
 // hold tells the lie in dir, where the true files are, and holds the report against what must be said to it.
 func (l lie) hold(ctx SpecContext, dir, runtime string) {
 	GinkgoHelper()
@@ -195,7 +235,7 @@ func (l lie) hold(ctx SpecContext, dir, runtime string) {
 		Expect(strings.Count(string(text), c.old)).To(Equal(1), "%s must have this once: %s", c.file, c.old)
 		Expect(os.WriteFile(path, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o644)).To(Succeed())
 	}
-	t := run(ctx, filepath.Join(dir, "report"), append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)
+	t := runVariant(ctx, filepath.Join(dir, "report"), l.variant, append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)
 	if t.report.Verdict == verdict.Unsupported && l.fault != verdict.Unsupported {
 		Skip(t.report.Why)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/faultline-lab/faultline/scenarios"
 )
 
-// describeScenarios makes the specs of every scenario that the binary carries: one trial in each runtime that the
-// scenario names, in the vm on each of kernels, and a spec for each verdict that it documents.
+// describeScenarios makes the specs of every scenario that the binary carries, of each variant where it has some: one
+// trial in each runtime that it names, in the vm on each of kernels, and a spec for each verdict that it documents.
 func describeScenarios(kernels []string) {
 	if len(kernels) == 0 {
 		kernels = []string{""}
@@ -23,18 +23,25 @@ func describeScenarios(kernels []string) {
 		if err != nil {
 			panic(err)
 		}
-		s, err := scenario.Parse("scenarios/"+name+"/scenario.yaml", text)
+		parsed, err := scenario.Parse("scenarios/"+name+"/scenario.yaml", text)
 		if err != nil {
 			panic(err)
 		}
-		for _, runtime := range s.Runtimes {
-			if runtime != "vm" {
-				describeScenario(s, runtime, "")
-				continue
-			}
-			for _, kernel := range kernels {
-				describeScenario(s, runtime, kernel)
-			}
+		for _, s := range parsed.Each() {
+			describeEverywhere(s, kernels)
+		}
+	}
+}
+
+// describeEverywhere makes the specs of one scenario or variant in each runtime that it names.
+func describeEverywhere(s *scenario.Scenario, kernels []string) {
+	for _, runtime := range s.Runtimes {
+		if runtime != "vm" {
+			describeScenario(s, runtime, "")
+			continue
+		}
+		for _, kernel := range kernels {
+			describeScenario(s, runtime, kernel)
 		}
 	}
 }
@@ -42,15 +49,18 @@ func describeScenarios(kernels []string) {
 // describeScenario makes the specs of one scenario in one place.
 func describeScenario(s *scenario.Scenario, runtime, kernel string) {
 	place, args := runtime, []string{s.Name, "--runtime", runtime}
+	if s.Variant != "" {
+		args = append(args, "--variant", s.Variant)
+	}
 	if kernel != "" {
 		place, args = place+" "+kernel, append(args, "--kernel", kernel)
 	}
 	dir := "../build/reports/" + s.Name + "-" + strings.ReplaceAll(place, " ", "-")
 
-	Describe(fmt.Sprintf("%s [%s]", s.Name, place), Ordered, ContinueOnFailure, Label(s.Name, runtime), func() {
+	Describe(fmt.Sprintf("%s [%s]", s.FullName(), place), Ordered, ContinueOnFailure, Label(s.Name, runtime), func() {
 		var t trial
 		BeforeAll(func(ctx SpecContext) {
-			t = run(ctx, dir, args...)
+			t = runVariant(ctx, dir, s.Variant, args...)
 			if t.report.Verdict == verdict.Unsupported {
 				Expect(t.code).To(Equal(unsupported))
 				Skip(t.report.Why)
@@ -83,12 +93,12 @@ func describeScenario(s *scenario.Scenario, runtime, kernel string) {
 		}, SpecTimeout(seconds))
 
 		for _, f := range s.Fixes {
-			It("is mended by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Fixed) }, SpecTimeout(seconds))
+			It("is "+said(f, verdict.Fixed)+" by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Fixed) }, SpecTimeout(seconds))
 		}
 		for _, f := range s.Inert {
-			It("is not mended by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Inert) }, SpecTimeout(seconds))
+			It("is "+said(f, verdict.Inert)+" by "+f.Name, func(SpecContext) { t.hasFix(f, verdict.Inert) }, SpecTimeout(seconds))
 		}
-		if own, ok := ownSpecs[s.Name]; ok {
+		if own, ok := ownSpecs[s.FullName()]; ok {
 			It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(seconds))
 		}
 		It("is as documented as a whole (exit code 0)", func(SpecContext) {
@@ -99,10 +109,27 @@ func describeScenario(s *scenario.Scenario, runtime, kernel string) {
 	})
 }
 
+// documented is the verdict that a scenario documents for a fix.
+func documented(f scenario.Fix, usual verdict.Verdict) verdict.Verdict {
+	if f.Expect != "" {
+		return verdict.Verdict(f.Expect)
+	}
+	return usual
+}
+
+// said is that verdict in the words of a spec.
+func said(f scenario.Fix, usual verdict.Verdict) string {
+	return map[verdict.Verdict]string{
+		verdict.Fixed: "mended", verdict.SideEffect: "mended, at a price,", verdict.Hidden: "hidden",
+		verdict.Inert: "not mended", verdict.WrongReason: "replaced by another failure",
+	}[documented(f, usual)]
+}
+
 // hasFix checks the verdict on a fix, and what a report says beside it: a fix that was tried has its probe, one that
 // can be undone brought the fault back.
-func (t trial) hasFix(f scenario.Fix, want verdict.Verdict) {
+func (t trial) hasFix(f scenario.Fix, usual verdict.Verdict) {
 	GinkgoHelper()
+	want := documented(f, usual)
 	got := t.fix(f.Name)
 	if got.Verdict == verdict.Unsupported && got.Expected {
 		Skip(got.Why)
@@ -123,7 +150,11 @@ type ownSpec struct {
 	check func(trial)
 }
 
+// ownSpecs go by the scenario's name, with that of the variant.
 var ownSpecs = map[string]ownSpec{
+	"nftables-snat/iptables-nft":    keepsSource("10.131.1.21"),
+	"nftables-snat/iptables-legacy": keepsSource("10.131.1.21"),
+	"nftables-snat/globalnet":       keepsSource("242.1.0.1"),
 	"ipvs-ipsec": {"drops for want of a policy, with SRC_NAT alone in IPVS mode and DST_NAT beside it in iptables mode", func(t trial) {
 		drops := evidence(t.report.Fault.Evidence, "drop counted").Readings
 		Expect(drops.After.Count).To(BeNumerically(">", drops.Before.Count), "XfrmInNoPols")
@@ -140,4 +171,25 @@ var ownSpecs = map[string]ownSpec{
 		still := evidence(mended.Evidence, "drop counted").Readings
 		Expect(still.After.Count).To(Equal(still.Before.Count), "XfrmInNoPols")
 	}},
+}
+
+// keepsSource is what nftables-snat shows: which source the listener saw, who answered for it in conntrack, and that the
+// rule which is to exempt the packet was never asked.
+func keepsSource(source string) ownSpec {
+	const mp0 = "10.128.0.2"
+	return ownSpec{"loses the source " + source + " to ovn-k8s-mp0, and has it back with the fixes", func(t trial) {
+		Expect(t.report.Fault.Probe.Source).To(Equal(mp0))
+		snat := evidence(t.report.Fault.Evidence, "translated by OVN-Kubernetes").Readings
+		Expect(snat.After.Count).To(Equal(snat.Before.Count+1), "packets of the snat rule")
+		accept := evidence(t.report.Fault.Evidence, "Submariner's ACCEPT is not asked").Readings
+		Expect(accept.After.Count).To(Equal(accept.Before.Count), "packets of the ACCEPT rules")
+		Expect(accept.After.Text).To(MatchRegexp(`\[0 packets\] -A SUBMARINER-POSTROUTING -s \S+ -j ACCEPT`))
+		entry := evidence(t.report.Fault.Evidence, "answers go to ovn-k8s-mp0").Readings.After
+		Expect(entry.Value).To(ContainSubstring("replies 10.128.0.5:8080 -> " + mp0 + ":"))
+		for _, name := range []string{"exclude-subnets", "self-snat"} {
+			Expect(t.fix(name).Probe.Source).To(Equal(source), name)
+		}
+		Expect(t.fix("skip-src-ip-check").Probe.Source).To(Equal(mp0))
+		Expect(t.fix("skip-src-ip-check").Why).To(ContainSubstring("the fault is still there"))
+	}}
 }

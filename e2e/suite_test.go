@@ -126,8 +126,14 @@ type trial struct {
 // run runs a scenario and reads its report from dir. A run that is unsupported here skips the spec, loudly.
 func run(ctx context.Context, dir string, args ...string) trial {
 	GinkgoHelper()
+	return runVariant(ctx, dir, "", args...)
+}
+
+// runVariant is run for a trial whose report lies below dir, in the directory of the variant.
+func runVariant(ctx context.Context, dir, variant string, args ...string) trial {
+	GinkgoHelper()
 	t := trial{ended: faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)}
-	text, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	text, err := os.ReadFile(filepath.Join(dir, variant, "report.json"))
 	Expect(err).NotTo(HaveOccurred(), "exit code %d: %s", t.code, t.stderr)
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
