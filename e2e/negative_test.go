@@ -176,7 +176,7 @@ var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm")
 		code: unexpected, fault: verdict.NotReproduced, why: "wanted timeout; saw delivered by edge-pod",
 	}, SpecTimeout(guestTimeout)),
 	Entry("has the WrongReason when another counter is its evidence", lie{
-		changes: []change{{sc, "xfrm: XfrmInNoPols", "xfrm: XfrmInNoStates"}},
+		changes: []change{{sc, "xfrm: XfrmInNoPols\n      grows: true", "xfrm: XfrmInNoStates\n      grows: true"}},
 		code:    unexpected, fault: verdict.WrongReason, why: "XfrmInNoStates stayed at 0 (wanted: grows)",
 	}, SpecTimeout(guestTimeout)),
 	Entry("has the WrongReason when its conntrack entry is to have DST_NAT", lie{

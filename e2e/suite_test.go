@@ -76,20 +76,24 @@ var _ = ReportAfterSuite("says what was not run", func(r Report) {
 	}
 })
 
+// inBeforeAll is what Ginkgo says of the further specs of a container that was skipped.
+const inBeforeAll = "Spec skipped because Skip() was called in BeforeAll"
+
 // account counts the specs that ran, and lists those that were skipped with their reasons. What a filter on the command
 // line left out was not asked for.
 func account(r Report) (ran int, skipped []string) {
 	for _, s := range r.SpecReports {
 		switch {
 		case !s.LeafNodeType.Is(types.NodeTypeIt):
+		case s.State.Is(types.SpecStateSkipped) && s.Failure.Message == inBeforeAll:
+			skipped = append(skipped, s.FullText()+": as above")
 		case s.State.Is(types.SpecStateSkipped) && s.Failure.Message != "":
-			skipped = append(skipped, s.FullText()+": "+s.Failure.Message)
+			skipped = append(skipped, s.FullText()+": "+strings.ReplaceAll(s.Failure.Message, "\n", "\n    "))
 		case s.State.Is(types.SpecStateSkipped), s.State.Is(types.SpecStatePending):
 		default:
 			ran++
 		}
 	}
-	slices.Sort(skipped)
 	return ran, skipped
 }
 
