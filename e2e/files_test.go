@@ -87,6 +87,18 @@ var _ = It("refuses a runtime that the scenario does not name", Label("files"), 
 	refused(ctx, dir, []string{sc, "--runtime", "netns"}, "faultline: scenario hairpin does not run in netns: its file names the runtimes vm\n")
 }, SpecTimeout(30*seconds))
 
+var _ = It("takes the only runtime that the scenario names, and says so", Label("files", "netns"), func(ctx SpecContext) {
+	dir := GinkgoT().TempDir()
+	Expect(os.CopyFS(dir, os.DirFS("testdata/hairpin"))).To(Succeed())
+	text, err := os.ReadFile(dir + "/" + sc)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(dir+"/"+sc, append([]byte("runtimes: [netns]\n"), text...), 0o644)).To(Succeed())
+	// Without its cause it is over soonest.
+	t := run(ctx, dir+"/report", dir+"/"+sc, "--set", "nodes.node.interfaces.veth-web.port.hairpin=true")
+	Expect(t.report.Runtime).To(Equal("netns"))
+	Expect(t.stdout).To(ContainSubstring("runtime netns: the scenario names no other"))
+}, SpecTimeout(trialTimeout))
+
 // refused runs a scenario that must not be run: nothing is built, and no report is left.
 func refused(ctx SpecContext, dir string, args []string, want string) {
 	GinkgoHelper()

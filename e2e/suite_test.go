@@ -35,11 +35,15 @@ var (
 
 // Exit codes of faultline.
 const (
-	asExpected   = 0
-	unexpected   = 1
-	badUsage     = 2
-	unsupported  = 3
-	brokenLab    = 4
+	asExpected  = 0
+	unexpected  = 1
+	badUsage    = 2
+	unsupported = 3
+	brokenLab   = 4
+)
+
+// Limits. Nothing waits for them: a spec that meets one has failed.
+const (
 	seconds      = time.Second
 	trialTimeout = 5 * time.Minute // of a trial in netns, with all that a busy machine adds
 	guestTimeout = 20 * time.Minute
@@ -127,7 +131,7 @@ type trial struct {
 	report report.Report
 }
 
-// run runs a scenario and reads its report from dir. A run that is unsupported here skips the spec, loudly.
+// run runs a scenario and reads its report from dir. Whether the place could carry it is in the report.
 func run(ctx context.Context, dir string, args ...string) trial {
 	GinkgoHelper()
 	t := trial{ended: faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)}
