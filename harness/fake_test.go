@@ -88,6 +88,7 @@ type fakeLab struct {
 	down    bool  // the control fails
 	silent  bool  // the fault leaves no trace in the kernel
 	dead    bool  // nothing can be started any more
+	stuck   bool  // evidence is not answered any more
 	drops   int64 // what the evidence counts
 	readers int   // evidence processes that run
 }
@@ -147,7 +148,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 		case "probe":
 			return n.lab.probe(c.Stdin, c.Stdout)
 		case "evidence":
-			return n.lab.evidence(c.Stdin, c.Stdout)
+			return n.lab.evidence(ctx, c.Stdin, c.Stdout)
 		}
 	}
 	l := n.lab
@@ -164,6 +165,8 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 		return l.change(func() { l.down = true })
 	case "silence":
 		return l.change(func() { l.silent = true })
+	case "stick":
+		return l.change(func() { l.stuck = true })
 	case "kill":
 		return l.change(func() { l.dead = true })
 	case "fail":
@@ -203,13 +206,18 @@ func (l *fakeLab) probe(stdin io.Reader, stdout io.Writer) error {
 	return json.NewEncoder(stdout).Encode(o)
 }
 
-func (l *fakeLab) evidence(stdin io.Reader, stdout io.Writer) error {
+func (l *fakeLab) evidence(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	for in := json.NewDecoder(stdin); ; {
 		var request evidence.Request
 		if err := in.Decode(&request); err != nil {
 			return nil
 		}
 		l.mu.Lock()
+		if l.stuck {
+			l.mu.Unlock()
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		batch := evidence.Batch{Readings: make([]evidence.Reading, len(request.Specs))}
 		for i := range request.Specs {
 			batch.Readings[i] = evidence.Reading{Exists: true, Count: l.drops}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -232,6 +234,37 @@ func TestCancelledTrial(t *testing.T) {
 	}
 	if out.ExitCode() == 0 {
 		t.Error("a cancelled trial counts as a good one")
+	}
+}
+
+// What never ends on a lab ends its fix, not the trial.
+func TestWhatNeverEnds(t *testing.T) {
+	for _, row := range []struct{ name, run, why string }{
+		{"a command", "block", "a: run block: context deadline exceeded"},
+		{"a reader of evidence", "stick", `evidence before "fault": on a: ask the evidence reader: context deadline exceeded`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x, rt := trialOf(t, cmd("hangs", row.run, "unmend")+good, idle)
+				start := time.Now()
+				out, err := x.Run(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff("Reproduced; hangs BrokenLab; good Fixed; idle Inert", told(out)); diff != "" {
+					t.Error(diff)
+				}
+				if why := out.Fixes[0].Judgement.Why; why != row.why {
+					t.Errorf("got  %s\nwant %s", why, row.why)
+				}
+				if took := time.Since(start); took > 5*time.Minute {
+					t.Errorf("it took %v", took)
+				}
+				if len(rt.open) > 0 {
+					t.Errorf("labs left open: %v", rt.open)
+				}
+			})
+		})
 	}
 }
 
