@@ -61,7 +61,7 @@ func BenchmarkFaultline(b *testing.B) {
 		}
 		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintln(w, "\nup and down: sandbox or unshare included; peak: resident memory of the sandbox, or of the script's processes together")
+	fmt.Fprintln(w, "\nup and down: sandbox or unshare included, without what the kernel does later by itself; peak: resident memory of the sandbox, or of the script's processes together")
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
 	}
