@@ -52,7 +52,7 @@ func (t *Terminal) remark(v Verdict, expected bool) string {
 		return t.style.red("  not as documented")
 	case v == verdict.Unsupported, v == verdict.NotTried:
 		return t.style.yellow("  not verified")
-	case v == verdict.WrongReason, v == verdict.SideEffect:
+	case v == verdict.WrongReason, v == verdict.SideEffect, v == verdict.Hidden:
 		return "  as documented"
 	}
 	return ""

@@ -36,7 +36,12 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 		if i > 0 {
 			r := reports[i-1]
 			cells[2] = st.verdict(r.Verdict, r.Verdict == verdict.Reproduced) + strings.Repeat(" ", wide[2]-len(r.Verdict))
-			remark = either(r.Expected, "", "  "+st.red("not as documented"))
+			switch {
+			case !r.Expected:
+				remark = "  " + st.red("not as documented")
+			case len(untried(r)) > 0:
+				remark = "  " + st.yellow("not all verified")
+			}
 		}
 		fmt.Fprintln(w, strings.TrimRight("  "+strings.Join(cells, "  "), " ")+remark)
 	}
@@ -53,11 +58,11 @@ func Heading(w io.Writer, o Options, name, says string, first bool) {
 	fmt.Fprintf(w, "%s%s\n\n", style(o.Colour).bold("== "+name), either(says != "", ": "+oneLine(says), ""))
 }
 
-// asDocumented counts the fixes that are as documented, among all: "4/4".
+// asDocumented counts the fixes that were tried and are as documented, among all: "4/4".
 func asDocumented(fixes []Fix) string {
 	good := 0
 	for _, f := range fixes {
-		if f.Expected {
+		if f.Expected && f.Verdict != verdict.Unsupported && f.Verdict != verdict.NotTried {
 			good++
 		}
 	}
