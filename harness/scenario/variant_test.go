@@ -10,7 +10,9 @@ import (
 )
 
 // varied is small with variants.
-const varied = small + `variants:
+const varied = small + variants
+
+const variants = `variants:
   - name: plain
   - name: other
     says: Somewhere else
@@ -83,7 +85,7 @@ func TestNamesOfAVariant(t *testing.T) {
 // TestRulesOfVariants changes one thing in a good file; the row says what the parser has to say about it.
 func TestRulesOfVariants(t *testing.T) {
 	for _, row := range []struct{ name, old, new, want string }{
-		{"no variant", varied[strings.Index(varied, "variants:"):], "variants: []\n", `24:1: no variants; take it out where there is but one experiment`},
+		{"no variant", variants, "variants: []\n", `24:1: no variants; take it out where there is but one experiment`},
 		{"a variant without a name", "- name: plain", "- says: Plain", `25:5: no name; name the variant: --variant and the report's directory go by its name`},
 		{"a name that is no directory", "name: plain", "name: a/b",
 			`25:11: "a/b" is not a name for a variant; use small letters, digits, and dots or dashes between them`},
