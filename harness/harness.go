@@ -65,11 +65,22 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
+	if err := t.measureFirst(ctx, stand); err != nil {
+		t.judgeFault(unbuilt(err))
+		return t.finish(ctx)
+	}
 	for i := range t.out.Fixes {
-		t.try(ctx, stand, &t.out.Fixes[i], documented)
+		if len(t.out.Fixes[i].Fix.Together) == 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], documented)
+		}
 	}
 	for i := range t.out.Inert {
 		t.try(ctx, stand, &t.out.Inert[i], inert)
+	}
+	for i := range t.out.Fixes { // their parts have shown now that they are inert alone
+		if len(t.out.Fixes[i].Fix.Together) > 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], t.together())
+		}
 	}
 	return t.finish(ctx)
 }
@@ -137,11 +148,13 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 	t.out.Judgement = j
 	t.out.Fixes = t.untried(t.Scenario.Fixes)
 	t.out.Inert = t.untried(t.Scenario.Inert)
+	t.out.Matrix = t.unasked()
 	t.tell(Event{Kind: Judged, Text: "the fault", OK: j.Expected, Judged: &j})
 }
 
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
+	t.notAsked()
 	t.out.Took = time.Since(t.out.Started)
 	return t.out, ctx.Err()
 }
@@ -158,8 +171,11 @@ func (t *Trial) untried(fixes []scenario.Fix) []verdict.Tried {
 	return tried
 }
 
+// wants says whether a fix was asked for, by itself or as a part of one that was.
 func (t *Trial) wants(f scenario.Fix) bool {
-	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name)
+	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name) || slices.ContainsFunc(t.Scenario.Fixes, func(whole scenario.Fix) bool {
+		return slices.Contains(t.Only, whole.Name) && slices.Contains(whole.Together, f.Name)
+	})
 }
 
 // kubeProxyOf is the first kube-proxy of a topology.

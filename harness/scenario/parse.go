@@ -19,6 +19,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	if err := s.doc.Err(); err != nil {
 		return nil, err
 	}
+	s.join()
 	return s, nil
 }
 
@@ -35,6 +36,7 @@ func (s *Scenario) setDefaults() {
 			at.probe.Timeout = probe.DefaultTimeout
 		}
 	}
+	s.Matrix.setDefaults()
 	for _, list := range s.evidence() {
 		for i := range list.specs {
 			if e := &list.specs[i]; e.Name == "" {
@@ -76,6 +78,9 @@ func (s *Scenario) evidence() []evidenceAt {
 	all := []evidenceAt{{"fault.evidence", s.Fault.Evidence}}
 	for _, f := range s.fixes() {
 		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence})
+	}
+	if s.Matrix != nil {
+		all = append(all, evidenceAt{"matrix.evidence", s.Matrix.Evidence})
 	}
 	return all
 }

@@ -38,6 +38,7 @@ func (r rules) all() {
 	for _, at := range r.s.fixes() {
 		r.fix(at)
 	}
+	r.matrix()
 	r.unique("control", r.s.controlNames())
 	r.unique("fix", r.s.fixNames())
 }
