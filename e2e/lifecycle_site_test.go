@@ -14,7 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+	"github.com/onsi/gomega/types"
 
 	"github.com/faultline-lab/faultline/harness"
 )
@@ -111,6 +113,9 @@ func (s *site) startRun(report, scenario string, args ...string) *gexec.Session 
 	GinkgoHelper()
 	return s.start(append([]string{"-v", "run", scenario, "--report", s.report(report)}, args...)...)
 }
+
+// began matches the line in which a run tells that a phase begins.
+func began(phase string) types.GomegaMatcher { return gbytes.Say(`\d s +` + phase + `\b`) }
 
 func (s *site) look() traces {
 	return look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))

@@ -36,9 +36,9 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 			Skip(warm.report.Why)
 		}
 		s = newSite(nil, "kube-proxy")
-		began := time.Now()
+		start := time.Now()
 		Eventually(s.startRun("first", s.scenario("hairpin"), "--runtime", "netns")).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
-		took = time.Since(began)
+		took = time.Since(start)
 		s.remember()
 	}, NodeTimeout(guestTimeout))
 
@@ -80,7 +80,7 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 		for _, moment := range []string{"find a place", "build the lab", "controls", "fault", "fix hairpin-mode"} {
 			It(fmt.Sprintf("takes everything down on %s during %q, and says so with 130", name(signal), moment), func(SpecContext) {
 				r := s.startRun("interrupted", s.scenario("hairpin"), "--runtime", "netns")
-				Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +` + moment + `\n`))
+				Eventually(r).WithTimeout(trialTimeout).Should(began(moment))
 				r.Signal(signal)
 				Eventually(r).WithTimeout(goneLimit).Should(gexec.Exit(interrupted))
 				events := s.journal("interrupted")
@@ -93,7 +93,7 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 
 	It("takes everything down on the SIGINT of a terminal, which every process of the group gets", func(SpecContext) {
 		r := s.startRun("group", s.scenario("hairpin"), "--runtime", "netns")
-		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Eventually(r).WithTimeout(trialTimeout).Should(began("fault"))
 		Expect(syscall.Kill(-r.Command.Process.Pid, syscall.SIGINT)).To(Succeed())
 		Eventually(r).WithTimeout(goneLimit).Should(gexec.Exit(interrupted))
 		Expect(unended(s.journal("group"))).To(BeEmpty())
@@ -121,7 +121,7 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 	It("has in its journal all that it had seen when it was killed", func(SpecContext) {
 		Expect(os.RemoveAll(s.report("evidence"))).To(Succeed())
 		r := s.startRun("evidence", s.scenario("hairpin"), "--runtime", "netns")
-		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fix hairpin-mode\n`))
+		Eventually(r).WithTimeout(trialTimeout).Should(began("fix hairpin-mode"))
 		Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 		events := s.journal("evidence")
 		Expect(told(events)).To(ContainElements(
@@ -152,7 +152,7 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 	It("does not take down another that runs when it is killed", func(SpecContext) {
 		other := s.startRun("other", s.scenario("hairpin"), "--runtime", "netns")
 		r := s.startRun("killed", s.scenario("hairpin"), "--runtime", "netns")
-		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Eventually(r).WithTimeout(trialTimeout).Should(began("fault"))
 		Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 		Eventually(other).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
 		s.isAsBefore()

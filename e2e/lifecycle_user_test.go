@@ -7,7 +7,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
 )
 
@@ -32,14 +31,14 @@ var _ = Describe("a user without any rights", Ordered, ContinueOnFailure, Label(
 
 	It("leaves nothing when the run is interrupted", func(SpecContext) {
 		r := s.startRun("interrupted", s.scenario("hairpin"), "--runtime", "netns")
-		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Eventually(r).WithTimeout(trialTimeout).Should(began("fault"))
 		Eventually(r.Interrupt()).WithTimeout(goneLimit).Should(gexec.Exit(interrupted))
 		s.isAsBefore()
 	}, SpecTimeout(trialTimeout))
 
 	It("leaves nothing when the run is killed", func(SpecContext) {
 		r := s.startRun("killed", s.scenario("hairpin"), "--runtime", "netns")
-		Eventually(r).WithTimeout(trialTimeout).Should(gbytes.Say(`\d s +fault\n`))
+		Eventually(r).WithTimeout(trialTimeout).Should(began("fault"))
 		r.Kill()
 		Eventually(r).WithTimeout(goneLimit).Should(gexec.Exit())
 		s.isAsBefore()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onsi/gomega/format"
+
 	"github.com/faultline-lab/faultline/harness/cli"
 )
 
@@ -14,5 +16,6 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
 		os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
+	format.MaxLength = 0 // a difference is of use only as a whole
 	os.Exit(m.Run())
 }

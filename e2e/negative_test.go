@@ -95,6 +95,12 @@ var _ = DescribeTable("a scenario that is not true", Label("negative", "netns"),
 		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed},
 		whys:  map[string]string{"hairpin-mode": "not what a mended path shows: wanted delivered by web-pod; saw delivered by client"},
 	}, SpecTimeout(trialTimeout)),
+	Entry("has a fix that is NotFixed when the server sees another source than documented", lie{
+		changes: []change{{sc, "mended: {want: delivered, peer: web-pod}", "mended: {want: delivered, peer: web-pod, source: client}"}},
+		code:    unexpected, fault: verdict.Reproduced,
+		fixes: map[string]verdict.Verdict{"hairpin-mode": verdict.NotFixed},
+		whys:  map[string]string{"hairpin-mode": "wanted delivered by web-pod from client (10.244.0.3); saw delivered by web-pod from 10.244.0.1"},
+	}, SpecTimeout(trialTimeout)),
 	// Without bridge netfilter the pod's own packets are translated where they are routed, and leave by the bridge's own
 	// port. But answers between pods of the node are bridged past the translation back: kubernetes/kubernetes#21613.
 	Entry("has a fix with a SideEffect when it breaks a control", lie{
@@ -130,6 +136,10 @@ var _ = DescribeTable("a scenario that is not true", Label("negative", "netns"),
 	Entry("has a BrokenLab when a control does not hold", lie{
 		args: []string{"--set", "nodes.node.sysctls.net.bridge.bridge-nf-call-iptables=0"},
 		code: brokenLab, fault: verdict.BrokenLab, why: `control "another pod to the Service" does not hold`,
+	}, SpecTimeout(trialTimeout)),
+	Entry("has a BrokenLab when its evidence counts nothing because it looks where nothing is", lie{
+		changes: []change{{sc, "packets: {interface: eth0,", "packets: {interface: eth9,"}},
+		code:    brokenLab, fault: verdict.BrokenLab, why: "there is no interface eth9",
 	}, SpecTimeout(trialTimeout)),
 	Entry("has a BrokenLab for a fix whose command fails, and tries the next on a fresh lab", lie{
 		changes: []change{{sc, mends, "[ip, link, set, no-such-port, type, bridge_slave, hairpin, 'on']"}},
@@ -176,7 +186,7 @@ var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm")
 		code: unexpected, fault: verdict.NotReproduced, why: "wanted timeout; saw delivered by edge-pod",
 	}, SpecTimeout(guestTimeout)),
 	Entry("has the WrongReason when another counter is its evidence", lie{
-		changes: []change{{sc, "xfrm: XfrmInNoPols", "xfrm: XfrmInNoStates"}},
+		changes: []change{{sc, "xfrm: XfrmInNoPols\n      grows: true", "xfrm: XfrmInNoStates\n      grows: true"}},
 		code:    unexpected, fault: verdict.WrongReason, why: "XfrmInNoStates stayed at 0 (wanted: grows)",
 	}, SpecTimeout(guestTimeout)),
 	Entry("has the WrongReason when its conntrack entry is to have DST_NAT", lie{

@@ -35,11 +35,15 @@ var (
 
 // Exit codes of faultline.
 const (
-	asExpected   = 0
-	unexpected   = 1
-	badUsage     = 2
-	unsupported  = 3
-	brokenLab    = 4
+	asExpected  = 0
+	unexpected  = 1
+	badUsage    = 2
+	unsupported = 3
+	brokenLab   = 4
+)
+
+// Limits. Nothing waits for them: a spec that meets one has failed.
+const (
 	seconds      = time.Second
 	trialTimeout = 5 * time.Minute // of a trial in netns, with all that a busy machine adds
 	guestTimeout = 20 * time.Minute
@@ -76,20 +80,24 @@ var _ = ReportAfterSuite("says what was not run", func(r Report) {
 	}
 })
 
+// inBeforeAll is what Ginkgo says of the further specs of a container that was skipped.
+const inBeforeAll = "Spec skipped because Skip() was called in BeforeAll"
+
 // account counts the specs that ran, and lists those that were skipped with their reasons. What a filter on the command
 // line left out was not asked for.
 func account(r Report) (ran int, skipped []string) {
 	for _, s := range r.SpecReports {
 		switch {
 		case !s.LeafNodeType.Is(types.NodeTypeIt):
+		case s.State.Is(types.SpecStateSkipped) && s.Failure.Message == inBeforeAll:
+			skipped = append(skipped, s.FullText()+": as above")
 		case s.State.Is(types.SpecStateSkipped) && s.Failure.Message != "":
-			skipped = append(skipped, s.FullText()+": "+s.Failure.Message)
+			skipped = append(skipped, s.FullText()+": "+strings.ReplaceAll(s.Failure.Message, "\n", "\n    "))
 		case s.State.Is(types.SpecStateSkipped), s.State.Is(types.SpecStatePending):
 		default:
 			ran++
 		}
 	}
-	slices.Sort(skipped)
 	return ran, skipped
 }
 
@@ -123,7 +131,7 @@ type trial struct {
 	report report.Report
 }
 
-// run runs a scenario and reads its report from dir. A run that is unsupported here skips the spec, loudly.
+// run runs a scenario and reads its report from dir. Whether the place could carry it is in the report.
 func run(ctx context.Context, dir string, args ...string) trial {
 	GinkgoHelper()
 	t := trial{ended: faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)}

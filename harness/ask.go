@@ -19,6 +19,9 @@ import (
 // included, before the harness gives it up as an error.
 const slack = 30 * time.Second
 
+// patience is how long a command of a fix may take.
+const patience = 2 * time.Minute
+
 // ask makes a probe and takes evidence before and after it, in the nodes that specs name.
 func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expectation, specs []evidence.Spec) (verdict.Probed, []evidence.Finding, error) {
 	probed := verdict.Probed{Probe: p, Wanted: wanted}

@@ -92,19 +92,17 @@ func (t *Trial) Prepare() (*plan.Plan, error) {
 	if t.base, err = t.compile(nil); err != nil {
 		return nil, err
 	}
-	if err := t.checkNames(t.base.topology); err != nil {
-		return nil, err
-	}
+	wrong := []error{t.checkNames(t.base.topology)}
 	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
 		setup, err := t.compile(f.Set)
-		if err == nil && len(f.Set) > 0 {
+		if err == nil && len(f.Set) > 0 && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("fix %s: %w", f.Name, err)
+			wrong = append(wrong, fmt.Errorf("fix %s: %w", f.Name, err))
 		}
 	}
-	return t.base.plan, t.checkOnly()
+	return t.base.plan, errors.Join(append(wrong, t.checkOnly())...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.

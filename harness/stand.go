@@ -152,10 +152,18 @@ func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
 		if err != nil {
 			return err
 		}
-		if _, err := lab.RunInput(ctx, n, a.Stdin, a.Cmd...); err != nil {
+		if err := command(ctx, n, a); err != nil {
 			return err
 		}
 		b.trial.tell(Event{Kind: Ran, Text: a.On + ": " + plan.Shell(a.Cmd...)})
 	}
 	return nil
+}
+
+// command runs a command to its end, which must come: what is to stay running is a process of the topology.
+func command(ctx context.Context, n lab.Node, a scenario.Action) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := lab.RunInput(ctx, n, a.Stdin, a.Cmd...)
+	return err
 }

@@ -27,7 +27,7 @@ type watch struct {
 
 // watch starts the readers for specs and takes the readings before p.
 func (b *bench) watch(ctx context.Context, p scenario.Probe, specs []evidence.Spec) (*watch, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout+3*slack) // a reading before, the probe, a reading after
 	w := &watch{readers: map[string]*reader{}, cancel: cancel}
 	for _, s := range specs {
 		resolved, err := s.Resolve(b.setup.topology.Resolve, b.setup.topology.Addresses)

@@ -4,4 +4,6 @@ set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 scripts/deps.sh
 mkdir -p build/reports
-go run github.com/onsi/ginkgo/v2/ginkgo -v --show-node-events=false --output-dir=build/reports --junit-report=e2e.xml "$@" ./e2e/...
+colour=()
+[ -t 1 ] || colour=(--no-color)
+go run github.com/onsi/ginkgo/v2/ginkgo -v "${colour[@]}" --show-node-events=false --output-dir=build/reports --junit-report=e2e.xml "$@" ./e2e/...

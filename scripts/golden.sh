@@ -5,4 +5,6 @@ cd "$(dirname "$0")/.."
 for package in $(grep -rl --include='*_test.go' '"update"' harness | xargs -n1 dirname | sort -u); do
 	go test "./$package" -update
 done
+scripts/build.sh
+go test ./e2e -update -ginkgo.label-filter=files
 git --no-pager diff --stat

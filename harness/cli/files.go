@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/topology"
 	"github.com/faultline-lab/faultline/scenarios"
@@ -40,7 +41,7 @@ func scenarioSource(name string) (source, error) {
 	}
 	text, err := scenarios.Read(name)
 	if err != nil {
-		return source{}, &exit{ExitUsage, err}
+		return source{}, unknown("scenario", name, scenarios.List())
 	}
 	return source{name: "scenarios/" + name + "/scenario.yaml", text: text}, nil
 }
@@ -55,9 +56,14 @@ func topologySource(name, dir string) (source, error) {
 	}
 	text, err := topologies.Read(name)
 	if err != nil {
-		return source{}, &exit{ExitUsage, err}
+		return source{}, unknown("topology", name, topologies.List())
 	}
 	return source{name: "topologies/" + name + ".yaml", text: text}, nil
+}
+
+// unknown is the error about a name that the binary does not carry.
+func unknown(what, name string, have []string) error {
+	return &exit{ExitUsage, fmt.Errorf("no %s %q: %s (a file is given by its path, as ./%s.yaml)", what, name, yamlfile.Suggest(name, have), name)}
 }
 
 // experiment is a scenario with its topology's source.
@@ -76,6 +82,9 @@ func readExperiment(name string) (*experiment, error) {
 }
 
 func parseExperiment(src source) (*experiment, error) {
+	if topology.Is(src.text) {
+		return nil, &exit{ExitUsage, fmt.Errorf("%s is a topology, a scenario is wanted: faultline plan prints how to build it", src.name)}
+	}
 	sc, err := scenario.Parse(src.name, src.text)
 	if err != nil {
 		return nil, &exit{ExitUsage, err}

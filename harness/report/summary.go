@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -28,22 +29,45 @@ func (t *Terminal) Close(r Report, dir string) {
 	}
 	t.line("")
 	for i, row := range rows {
-		remark := ""
-		if !expected[i] {
-			remark = "  not as documented"
-		}
-		t.line("  %s  %s  %s%s", pad(row[0], wide[0]), pad(row[1], wide[1]), t.style.verdict(Verdict(row[2]), expected[i]), t.style.red(remark))
+		t.line("  %s  %s  %s%s", pad(row[0], wide[0]), pad(row[1], wide[1]), t.style.verdict(Verdict(row[2]), expected[i]), t.remark(Verdict(row[2]), expected[i]))
 	}
 	t.matrix(r.Matrix)
 	t.line("")
 	outcome := t.style.green("everything is as documented")
-	if !r.Expected {
+	switch skipped := untried(r); {
+	case !r.Expected:
 		outcome = t.style.red("not everything is as documented")
+	case len(skipped) > 0:
+		outcome = t.style.yellow("as documented as far as it was tried; NOT VERIFIED: " + strings.Join(skipped, ", "))
 	}
 	t.line("%s%s, in %s: %s", t.style.bold(r.Scenario), where(r), seconds(r.Durations.Total), outcome)
 	if dir != "" {
 		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
 	}
+}
+
+// remark says of a verdict what its word does not.
+func (t *Terminal) remark(v Verdict, expected bool) string {
+	switch {
+	case !expected:
+		return t.style.red("  not as documented")
+	case v == verdict.Unsupported, v == verdict.NotTried:
+		return t.style.yellow("  not verified")
+	case v == verdict.WrongReason, v == verdict.SideEffect:
+		return "  as documented"
+	}
+	return ""
+}
+
+// untried names what a report says nothing about, though nothing in it is wrong.
+func untried(r Report) []string {
+	var names []string
+	for _, f := range slices.Concat(r.Fixes, r.Inert) {
+		if f.Verdict == verdict.Unsupported || f.Verdict == verdict.NotTried {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // where names the kernel and what it ran in.
