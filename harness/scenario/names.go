@@ -43,9 +43,7 @@ func (s *Scenario) Names() []Reference {
 		}
 	}
 	for _, at := range s.fixes() {
-		if len(at.fix.Together) == 0 || s.doc == nil || !s.doc.Has(at.path+".together") { // their names stand there
-			n.actions(at.path+".run", at.fix.Run)
-		}
+		n.actions(at.path+".run", at.fix.Run)
 		n.actions(at.path+".undo", at.fix.Undo)
 		if at.fix.Symptom != nil {
 			n.expectation(at.path+".symptom", *at.fix.Symptom)
@@ -92,7 +90,11 @@ func (n *names) add(path string, k Kind, name string) {
 	n.list = append(n.list, ref)
 }
 
+// actions adds the names of a list of actions, if it stands in the file and was not made from others.
 func (n *names) actions(path string, list []Action) {
+	if n.s.doc != nil && !n.s.doc.Has(path) {
+		return
+	}
 	for i, a := range list {
 		kind := Node
 		if a.Restart == KubeProxy {

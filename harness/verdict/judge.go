@@ -43,7 +43,7 @@ func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 // fix's own evidence must then be there, or the verdict came about in another way than the documented one.
 func documented(f scenario.Fix, seen FixSeen, j Judgement) Judgement {
 	if f.Expect != "" {
-		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0
+		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0 && (f.Symptom == nil || another(f, seen))
 	}
 	return j
 }
