@@ -32,6 +32,11 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		tried.Judgement = verdict.Judgement{Verdict: verdict.NotTried, Why: "the trial was cancelled"}
 		return
 	}
+	if missing := tried.Fix.Needs.MissingKubeProxy(t.out.KubeProxy.Version); missing != "" {
+		tried.Judgement = verdict.JudgeTooOld(missing)
+		t.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
+		return
+	}
 	start := time.Now()
 	err := t.phaseThat(k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
 		tried.Seen, err = t.see(ctx, s, tried.Fix)

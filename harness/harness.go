@@ -94,6 +94,9 @@ func (t *Trial) Prepare() (*plan.Plan, error) {
 	}
 	wrong := []error{t.checkNames(t.base.topology)}
 	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
+		if f.Needs.MissingKubeProxy(kubeProxyOf(t.base.topology).Version) != "" {
+			continue // it will not be tried
+		}
 		setup, err := t.compile(f.Set)
 		if err == nil && len(f.Set) > 0 && wrong[0] == nil {
 			err = t.checkNames(setup.topology)

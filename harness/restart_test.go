@@ -78,6 +78,18 @@ func withProxies(x *harness.Trial) {
 	}
 }
 
+func TestAFixForANewerKubeProxy(t *testing.T) {
+	x, rt := trialOf(t, "  - {name: new, needs: {kubeProxy: 1.31}, set: {kubeProxy.mode: nftables}}\n", idle)
+	withProxies(x)
+	x.Set = map[string]string{"kubeProxy.version": "v1.29.6"}
+	out, err := x.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, out, rt, "Reproduced; new Unsupported; idle Inert",
+		"up 1, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, close 1", 0)
+}
+
 func TestRestart(t *testing.T) {
 	const shown = "up 1, 1 control, 1 fault"
 	const restart = "  - name: restart\n    run: [{on: a, restart: kube-proxy}, {on: b, restart: kube-proxy}]\n"

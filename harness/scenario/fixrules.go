@@ -13,13 +13,19 @@ func (r rules) fix(at fixAt) {
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
 	r.actions(at.path+".undo", at.fix.Undo)
-	if k := at.fix.Needs.Kernel; r.Has(at.path + ".needs.kernel") {
-		if _, ok := version(k); !ok || strings.Count(k, ".") != 1 {
-			r.Errorf(at.path+".needs.kernel", `write its first two numbers, "5.13"`, "%q is not a kernel release", k)
-		}
-	}
+	r.release(at.path+".needs.kernel", at.fix.Needs.Kernel, `"5.13"`, "a kernel release")
+	r.release(at.path+".needs.kubeProxy", at.fix.Needs.KubeProxy, `"1.31"`, "a release of kube-proxy")
 	r.leaves(at)
 	r.expect(at)
+}
+
+func (r rules) release(path, release, example, what string) {
+	if !r.Has(path) {
+		return
+	}
+	if _, ok := version(release); !ok || strings.Count(release, ".") != 1 {
+		r.Errorf(path, "write its first two numbers, "+example, "%q is not %s", release, what)
+	}
 }
 
 // expect checks the documented verdict where a fix names one.

@@ -87,7 +87,8 @@ type Fix struct {
 
 // Needs is what a fix asks of the place it is tried in.
 type Needs struct {
-	Kernel string `yaml:"kernel,omitempty" json:"kernel,omitempty"` // lowest kernel release, "5.13"
+	Kernel    string `yaml:"kernel,omitempty" json:"kernel,omitempty"`       // lowest kernel release, "5.13"
+	KubeProxy string `yaml:"kubeProxy,omitempty" json:"kubeProxy,omitempty"` // lowest release of kube-proxy, "1.31"
 }
 
 // Action is something done on a node: a command, or a restart.

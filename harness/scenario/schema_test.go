@@ -62,8 +62,10 @@ func schema(t *testing.T) []byte {
 			p.Enum = append(p.Enum, o)
 		}
 	}
-	kernel := property(t, s, "Needs", "kernel")
-	kernel.Type, kernel.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
+	for _, what := range []string{"kernel", "kubeProxy"} {
+		release := property(t, s, "Needs", what)
+		release.Type, release.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
+	}
 	for _, way := range []string{"run", "set", "probe", "together"} {
 		s.Definitions["Fix"].OneOf = append(s.Definitions["Fix"].OneOf, &jsonschema.Schema{Required: []string{way}})
 	}

@@ -80,6 +80,8 @@ func TestRulesOfWords(t *testing.T) {
 			`22:21: two does not act on the lab that runs; it needs a lab of its own
 29:5: an inert fix cannot be made of others; write exactly one of run, set`},
 
+		{"a kube-proxy that is no release", "needs: {kernel: 5.10}", "needs: {kubeProxy: v1.31.0}",
+			`19:24: "v1.31.0" is not a release of kube-proxy; write its first two numbers, "1.31"`},
 		{"a symptom of a fix", "    leaves: [bits]\n", "    leaves: [bits]\n    symptom: {want: refused}\n",
 			`18:5: only a look-alike with another reason has a symptom of its own; give the inert fix expect: WrongReason, or take it out`},
 		{"the fault's symptom", "symptom: {want: refused}", "symptom: {want: timeout}",
@@ -116,6 +118,20 @@ func TestRulesOfWords(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestMissingKubeProxy(t *testing.T) {
+	for _, row := range []struct{ needs, have, want string }{
+		{"1.31", "v1.29.6", "needs kube-proxy v1.31 or newer, here it is v1.29.6"},
+		{"1.31", "v1.31.0", ""},
+		{"1.31", "v1.36.3", ""},
+		{"", "v1.29.6", ""},
+		{"1.31", "", ""}, // none runs
+	} {
+		if got := (Needs{KubeProxy: row.needs}).MissingKubeProxy(row.have); got != row.want {
+			t.Errorf("%s, %s: got %q, want %q", row.needs, row.have, got, row.want)
+		}
 	}
 }
 

@@ -8,6 +8,9 @@ func JudgeUnsupported(f scenario.Fix, place Place, why string) Judgement {
 	return Judgement{Unsupported, f.Needs.Missing(place.Kernel) != "", why}
 }
 
+// JudgeTooOld is the judgement on a fix that says that it needs a newer kube-proxy than the trial has.
+func JudgeTooOld(missing string) Judgement { return Judgement{Unsupported, true, missing} }
+
 // JudgeBroken is the judgement where the harness could not do its job; why is the error.
 func JudgeBroken(why string) Judgement { return Judgement{BrokenLab, false, why} }
 
