@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	half   = cmd("first", "first", "unfirst")
-	other  = cmd("second", "second", "unmend")
-	whole  = "  - {name: whole, together: [first, second]}\n"
+	half  = cmd("first", "first", "unfirst")
+	other = cmd("second", "second", "unmend")
+	whole = "  - {name: whole, together: [first, second]}\n"
 )
 
 func TestTogether(t *testing.T) {
