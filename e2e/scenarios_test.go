@@ -55,6 +55,7 @@ func describeScenario(s *scenario.Scenario, runtime, kernel string) {
 				Expect(t.code).To(Equal(unsupported))
 				Skip(t.report.Why)
 			}
+			carried[s.Name] = true
 		}, NodeTimeout(guestTimeout))
 
 		// The time of the trial counts for the first spec.

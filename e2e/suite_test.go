@@ -25,11 +25,13 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/faultline-lab/faultline/harness/report"
+	"github.com/faultline-lab/faultline/scenarios"
 )
 
 var (
 	binaryFlag  = flag.String("faultline", "../bin/faultline", "the binary under test")
 	kernelsFlag = flag.String("kernels", "", "kernels on which to run the scenarios in the vm runtime, separated by commas; empty: its default alone")
+	everyFlag   = flag.Bool("every", false, "fail where a scenario could run in none of its runtimes here")
 	update      = flag.Bool("update", false, "write the golden files anew")
 )
 
@@ -78,7 +80,15 @@ var _ = ReportAfterSuite("says what was not run", func(r Report) {
 	if ran == 0 {
 		Fail("no spec ran: nothing was shown")
 	}
+	for _, name := range scenarios.List() {
+		if *everyFlag && !carried[name] {
+			Fail(name + " could run in none of its runtimes here, and -every was asked for")
+		}
+	}
 })
+
+// carried has the scenarios that some place here could carry.
+var carried = map[string]bool{}
 
 // inBeforeAll is what Ginkgo says of the further specs of a container that was skipped.
 const inBeforeAll = "Spec skipped because Skip() was called in BeforeAll"

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# need.sh TOOL:PACKAGE... sees that the tools are there. As root it installs the Debian packages of those that are not
-# and says so; without root it prints the command to run and exits 3.
+# need.sh TOOL:PACKAGE[,PACKAGE]... sees that the tools are there. As root it installs the Debian packages of those that
+# are not and says so; without root it prints the command to run and exits 3.
 set -o errexit -o nounset -o pipefail
 
 # A tool may live in sbin, which an unprivileged PATH leaves out.
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 for pair in "$@"; do
-	command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+	if ! command -v "${pair%%:*}" >/dev/null; then
+		IFS=, read -r -a packages <<<"${pair#*:}"
+		missing+=("${packages[@]}")
+	fi
 done
 if [ "${#missing[@]}" -eq 0 ]; then
 	exit 0

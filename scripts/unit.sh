@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the unit tests with the race detector.
+# Runs the unit tests with the race detector, which needs a C compiler.
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
-go test -race ./harness/... ./topologies/... ./scenarios/...
+scripts/need.sh gcc:gcc,libc6-dev
+CGO_ENABLED=1 go test -race ./harness/... ./topologies/... ./scenarios/...
