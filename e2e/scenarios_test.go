@@ -172,6 +172,26 @@ var ownSpecs = map[string]ownSpec{
 		still := evidence(mended.Evidence, "drop counted").Readings
 		Expect(still.After.Count).To(Equal(still.Before.Count), "XfrmInNoPols")
 	}},
+	"macvlan-calico": {"shows the document's table in every phase, with the reason of each difference", func(t trial) {
+		Expect(t.report.Matrix).NotTo(BeNil())
+		for _, p := range t.report.Matrix.Phases {
+			Expect(p.Asked).To(BeTrue(), p.Why)
+			Expect(p.Expected).To(BeTrue(), p.Why)
+			Expect(p.Cells).To(HaveLen(3))
+			for _, row := range p.Cells {
+				Expect(row).To(HaveLen(7)) // six kinds of target, one of them by two addresses
+				for _, c := range row {
+					if !c.Holds {
+						Expect(c.Evidence).To(ContainElement(HaveField("OK", true)), "%s: nothing says why: %s, %s", p.Phase, c.Name, c.Outcome)
+					}
+				}
+			}
+		}
+	}},
+	"macvlan-calico-felix": {"has each of two rules drop alone what passes the other", func(t trial) {
+		Expect(evidence(t.fix("kube-proxy-be-liberal").Own, "dropped as INVALID by Felix's rule").OK).To(BeTrue())
+		Expect(evidence(t.fix("no-invalid-check-in-felix").Own, "dropped as INVALID by kube-proxy's rule").OK).To(BeTrue())
+	}},
 }
 
 // keepsSource is what nftables-snat shows: which source the listener saw, who answered for it in conntrack, and that the

@@ -65,11 +65,22 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
+	if err := t.measureFirst(ctx, stand); err != nil {
+		t.judgeFault(unbuilt(err))
+		return t.finish(ctx)
+	}
 	for i := range t.out.Fixes {
-		t.try(ctx, stand, &t.out.Fixes[i], documented)
+		if len(t.out.Fixes[i].Fix.Together) == 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], documented)
+		}
 	}
 	for i := range t.out.Inert {
 		t.try(ctx, stand, &t.out.Inert[i], inert)
+	}
+	for i := range t.out.Fixes { // their parts have shown now that they are inert alone
+		if len(t.out.Fixes[i].Fix.Together) > 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], t.together())
+		}
 	}
 	return t.finish(ctx)
 }
@@ -83,6 +94,9 @@ func (t *Trial) Prepare() (*plan.Plan, error) {
 	}
 	wrong := []error{t.checkNames(t.base.topology)}
 	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
+		if f.Needs.MissingKubeProxy(kubeProxyOf(t.base.topology).Version) != "" {
+			continue // it will not be tried
+		}
 		setup, err := t.compile(f.Set)
 		if err == nil && len(f.Set) > 0 && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
@@ -135,11 +149,13 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 	t.out.Judgement = j
 	t.out.Fixes = t.untried(t.Scenario.Fixes)
 	t.out.Inert = t.untried(t.Scenario.Inert)
+	t.out.Matrix = t.unasked()
 	t.tell(Event{Kind: Judged, Text: "the fault", OK: j.Expected, Judged: &j})
 }
 
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
+	t.notAsked()
 	t.out.Took = time.Since(t.out.Started)
 	return t.out, ctx.Err()
 }
@@ -156,8 +172,11 @@ func (t *Trial) untried(fixes []scenario.Fix) []verdict.Tried {
 	return tried
 }
 
+// wants says whether a fix was asked for, by itself or as a part of one that was.
 func (t *Trial) wants(f scenario.Fix) bool {
-	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name)
+	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name) || slices.ContainsFunc(t.Scenario.Fixes, func(whole scenario.Fix) bool {
+		return slices.Contains(t.Only, whole.Name) && slices.Contains(whole.Together, f.Name)
+	})
 }
 
 // kubeProxyOf is the first kube-proxy of a topology.

@@ -19,6 +19,10 @@ func (t *Trial) checkNames(top *topology.Topology) error {
 			if !slices.ContainsFunc(top.Nodes, func(n topology.Node) bool { return n.Name == ref.Name }) {
 				return fmt.Sprintf("topology %s has no node %q", top.Name, ref.Name), yamlfile.Suggest(ref.Name, nodeNames(top))
 			}
+		case ref.Kind == scenario.Proxy:
+			if !slices.ContainsFunc(top.Nodes, func(n topology.Node) bool { return n.Name == ref.Name && n.KubeProxy != nil }) {
+				return fmt.Sprintf("node %q of topology %s runs no kube-proxy", ref.Name, top.Name), ""
+			}
 		case ref.Kind == scenario.Target, ref.Kind == scenario.Place && strings.Contains(ref.Name, ":"):
 			_, err = top.Resolve(ref.Name)
 		default:

@@ -139,7 +139,15 @@ func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, 
 
 // run runs commands on the lab, in order.
 func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
-	for _, a := range actions {
+	for i, a := range actions {
+		if a.Restart != "" {
+			if i == 0 || actions[i-1].Restart == "" {
+				if err := b.restart(ctx, actions[i:]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		n, err := b.lab.Node(a.On)
 		if err != nil {
 			return err

@@ -97,7 +97,11 @@ func (s AddDummy) step() []string {
 func (s AddVXLAN) step() []string {
 	args := inNode("ip", s.Node, "link", "add", "name", s.Interface, "type", "vxlan", "id", strconv.Itoa(s.ID))
 	args = opt(args, "local", s.Local)
-	args = opt(args, "remote", s.Remote)
+	remote := "remote"
+	if s.Remote.IsMulticast() {
+		remote = "group"
+	}
+	args = opt(args, remote, s.Remote)
 	args = opt(args, "dev", s.Parent)
 	return one(opt(args, "dstport", s.Port))
 }

@@ -122,7 +122,22 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 		return f.askUDP(c)
 	}
 	f.at = connected
-	return f.askTCP(c)
+	a, err := f.askTCP(c)
+	if err != nil {
+		forget(c.(*net.TCPConn))
+	}
+	return a, err
+}
+
+// forget lets the kernel drop what was never acknowledged when it would send it again: that would be counted around the
+// next probe (tcp_write_timeout in net/ipv4/tcp_timer.c). Not by a RST, which conntrack would take for the end of the
+// flow. It is best effort, the observation stands.
+func forget(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1) })
 }
 
 // prepare runs on the new socket before it connects. It binds the socket, so that the local port is known even when no

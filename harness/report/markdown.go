@@ -25,6 +25,7 @@ func Markdown(r Report) []byte {
 	m.fixes(r.Fixes)
 	m.line("## What must not help")
 	m.fixes(r.Inert)
+	m.matrix(r.Matrix)
 	m.line("## Where the time went")
 	m.durations(r.Durations)
 	return []byte(m.String())

@@ -39,6 +39,7 @@ type Report struct {
 	Fault       Fault     `json:"fault"`                                        // the documented failure, as it was seen first
 	Fixes       []Fix     `json:"fixes"`                                        // the documented fixes, in the scenario's order
 	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
+	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
 	Durations   Durations `json:"durations"`                                    // where the time went
 }
 
@@ -145,6 +146,7 @@ func New(t verdict.Trial) Report {
 		Fault:       Fault{Probe: newProbe(verdict.Probed{Probe: t.Scenario.Fault.Probe, Wanted: t.Scenario.Fault.Probe.Expectation}), Evidence: []Evidence{}},
 		Fixes:       newFixes(t.Fixes, false),
 		Inert:       newFixes(t.Inert, true),
+		Matrix:      newMatrix(t),
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {
@@ -212,7 +214,11 @@ func newFixes(tried []verdict.Tried, inert bool) []Fix {
 			Took:     t.Took.Milliseconds(),
 		}
 		if t.Seen != nil {
-			list[i].seen(*t.Seen, inert)
+			seen := *t.Seen
+			if t.Fix.Symptom != nil {
+				seen.Symptom.Wanted, seen.Symptom.Sources = *t.Fix.Symptom, nil
+			}
+			list[i].seen(seen, inert)
 		}
 	}
 	return list

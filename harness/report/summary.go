@@ -31,6 +31,7 @@ func (t *Terminal) Close(r Report, dir string) {
 	for i, row := range rows {
 		t.line("  %s  %s  %s%s", pad(row[0], wide[0]), pad(row[1], wide[1]), t.style.verdict(Verdict(row[2]), expected[i]), t.remark(Verdict(row[2]), expected[i]))
 	}
+	t.matrix(r.Matrix)
 	t.line("")
 	outcome := t.style.green("everything is as documented")
 	switch skipped := untried(r); {

@@ -16,6 +16,7 @@ const (
 	Target Kind = "target" // "node:port", "service:port" or "node@interface:port"
 	Source Kind = "source" // a node, "node@interface" or an address
 	Place  Kind = "place"  // a node or a service, with ":port" or without
+	Proxy  Kind = "proxy"  // a node that runs kube-proxy
 )
 
 // Reference is a name of something in the topology, at its place in the scenario.
@@ -26,7 +27,8 @@ type Reference struct {
 	Name string
 }
 
-// Names lists every name in the scenario that the topology must have, in the order of controls, fault, fixes, inert.
+// Names lists every name in the scenario that the topology must have, in the order of controls, fault, fixes, inert,
+// matrix.
 func (s *Scenario) Names() []Reference {
 	n := names{s: s}
 	for _, at := range s.probes() {
@@ -41,13 +43,13 @@ func (s *Scenario) Names() []Reference {
 		}
 	}
 	for _, at := range s.fixes() {
-		for i, a := range at.fix.Run {
-			n.add(fmt.Sprintf("%s.run[%d].on", at.path, i), Node, a.On)
-		}
-		for i, a := range at.fix.Undo {
-			n.add(fmt.Sprintf("%s.undo[%d].on", at.path, i), Node, a.On)
+		n.actions(at.path+".run", at.fix.Run)
+		n.actions(at.path+".undo", at.fix.Undo)
+		if at.fix.Symptom != nil {
+			n.expectation(at.path+".symptom", *at.fix.Symptom)
 		}
 	}
+	n.matrix(s.Matrix)
 	return n.list
 }
 
@@ -86,6 +88,20 @@ func (n *names) add(path string, k Kind, name string) {
 		ref.At = n.s.doc.At(path)
 	}
 	n.list = append(n.list, ref)
+}
+
+// actions adds the names of a list of actions, if it stands in the file and was not made from others.
+func (n *names) actions(path string, list []Action) {
+	if n.s.doc != nil && !n.s.doc.Has(path) {
+		return
+	}
+	for i, a := range list {
+		kind := Node
+		if a.Restart == KubeProxy {
+			kind = Proxy
+		}
+		n.add(fmt.Sprintf("%s[%d].on", path, i), kind, a.On)
+	}
 }
 
 func (n *names) expectation(path string, e Expectation) {

@@ -17,7 +17,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 		s.Runtimes = Runtimes()
 	}
 	s.setDefaults()
-	for i, v := range s.Each() {
+	for i, v := range s.experiments() {
 		v.setDefaults()
 		if len(s.Variants) > 0 && s.Variants[i].Fault != nil {
 			*s.Variants[i].Fault = v.Fault // the lists are the same ones, the fault is a copy
@@ -28,6 +28,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	if err := s.doc.Err(); err != nil {
 		return nil, err
 	}
+	s.join()
 	return s, nil
 }
 
@@ -41,6 +42,7 @@ func (s *Scenario) setDefaults() {
 			at.probe.Timeout = probe.DefaultTimeout
 		}
 	}
+	s.Matrix.setDefaults()
 	for _, list := range s.evidence() {
 		for i := range list.specs {
 			if e := &list.specs[i]; e.Name == "" {
@@ -82,6 +84,9 @@ func (s *Scenario) evidence() []evidenceAt {
 	all := []evidenceAt{{s.at("fault") + ".evidence", s.Fault.Evidence}}
 	for _, f := range s.fixes() {
 		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence})
+	}
+	if s.Matrix != nil {
+		all = append(all, evidenceAt{s.at("matrix") + ".evidence", s.Matrix.Evidence})
 	}
 	return all
 }

@@ -143,8 +143,8 @@ func TestRules(t *testing.T) {
 		{"a want that does not fit", "lacks: [DST_NAT]", "is: x", `12:58: is does not fit conntrack evidence; conntrack evidence takes seen, has, lacks`},
 		{"an evidence field that does not exist", "xfrm: XfrmInNoPols", "xfmr: XfrmInNoPols", `11:15: unknown field "xfmr"; did you mean "xfrm"?`},
 
-		{"a fix that changes nothing", fixes, "", `14:5: the fix changes nothing; write exactly one of run, set, probe`},
-		{"a fix that changes two things", fixes, fixes + "    set: {a: b}\n", `18:5: the fix has run and set; write exactly one of run, set, probe`},
+		{"a fix that changes nothing", fixes, "", `14:5: the fix changes nothing; write exactly one of run, set, probe, together`},
+		{"a fix that changes two things", fixes, fixes + "    set: {a: b}\n", `18:5: the fix has run and set; write exactly one of run, set, probe, together`},
 		{"an empty run", fixes, "    run: []\n", `15:10: run is empty`},
 		{"an empty set", inert, "    set: {}\n", `23:10: set is empty`},
 		{"an undo without run", fixes, "    set: {a: b}\n    undo: [{on: a, cmd: [ip]}]\n", `16:5: undo without run; only commands are undone: settings get a lab of their own`},

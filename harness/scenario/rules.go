@@ -23,7 +23,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
 
 func (r rules) all() {
 	r.head()
-	each := r.s.Each()
+	each := r.s.experiments()
 	if r.Has("variants") {
 		r.atLeastOne("variants", "variants", len(r.s.Variants), "take it out where there is but one experiment")
 		r.variants(each)
@@ -53,6 +53,7 @@ func (r rules) experiment() {
 	for _, at := range r.s.fixes() {
 		r.fix(at)
 	}
+	r.matrix()
 	r.unique("control", r.s.controlNames())
 	r.unique("fix", r.s.fixNames())
 }

@@ -26,6 +26,7 @@ type Scenario struct {
 	Fault    Fault             `yaml:"fault" json:"fault"`
 	Fixes    []Fix             `yaml:"fixes" json:"fixes"`
 	Inert    []Fix             `yaml:"inert" json:"inert"`
+	Matrix   *Matrix           `yaml:"matrix,omitempty" json:"matrix,omitempty"` // the document's table of who reaches whom
 	// Variants are the same failure under several circumstances, each an experiment of its own; empty: the scenario is
 	// one experiment. Each gives them.
 	Variants []Variant `yaml:"variants,omitempty" json:"variants,omitempty"`
@@ -62,8 +63,8 @@ type Fault struct {
 	Evidence []evidence.Spec `yaml:"evidence" json:"evidence"` // all must hold for the fault to have the documented cause
 }
 
-// Fix is a documented remedy, or, in Inert, one that looks like it and must not help. Exactly one of Run, Set and Probe
-// says how it changes things.
+// Fix is a documented remedy, or, in Inert, one that looks like it and must not help. Exactly one of Run, Set, Probe and
+// Together says how it changes things.
 type Fix struct {
 	Name string `yaml:"name" json:"name"`
 	Says string `yaml:"says,omitempty" json:"says,omitempty"` // one sentence for a person
@@ -74,14 +75,21 @@ type Fix struct {
 	Undo  []Action          `yaml:"undo,omitempty" json:"undo,omitempty"`   // what takes Run back; the fault must then return
 	Set   map[string]string `yaml:"set,omitempty" json:"set,omitempty"`     // settings of a fresh lab
 	Probe *Probe            `yaml:"probe,omitempty" json:"probe,omitempty"` // another way to ask, instead of the fault's probe
+	// Together names inert fixes that mend only together: this fix does what they do, in this order, and each must have
+	// been shown to be inert alone. Parse puts their commands into Run, and into Undo, where the file has none, their
+	// undos, the last one first.
+	Together []string `yaml:"together,omitempty" json:"together,omitempty"`
 
 	// Evidence must hold while the fix is in place, beside the fault's own evidence being gone.
 	Evidence []evidence.Spec `yaml:"evidence,omitempty" json:"evidence,omitempty"`
 	// Leaves names evidence of the fault that this fix is known to leave in place: it must still hold.
 	Leaves []string `yaml:"leaves,omitempty" json:"leaves,omitempty"`
-	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix whose price
-	// is known, Hidden for another probe that passes while the fault's evidence is all there, WrongReason for a look-alike that brings another failure with the same symptom, which Evidence must show.
+	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix or an inert
+	// fix whose price is known, Hidden for another probe that passes while the fault's evidence is all there, WrongReason
+	// for a look-alike that brings another failure, which Evidence must show.
 	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
+	// Symptom is the other failure's, where a look-alike that is expected to be WrongReason does not have the fault's.
+	Symptom *Expectation `yaml:"symptom,omitempty" json:"symptom,omitempty"`
 }
 
 // Variant is the failure under circumstances of its own. What it has replaces what the scenario has; its settings are
@@ -97,16 +105,24 @@ type Variant struct {
 	Fault    *Fault            `yaml:"fault,omitempty" json:"fault,omitempty"`
 	Fixes    []Fix             `yaml:"fixes,omitempty" json:"fixes,omitempty"`
 	Inert    []Fix             `yaml:"inert,omitempty" json:"inert,omitempty"`
+	Matrix   *Matrix           `yaml:"matrix,omitempty" json:"matrix,omitempty"`
 }
 
 // Needs is what a fix asks of the place it is tried in.
 type Needs struct {
-	Kernel string `yaml:"kernel,omitempty" json:"kernel,omitempty"` // lowest kernel release, "5.13"
+	Kernel    string `yaml:"kernel,omitempty" json:"kernel,omitempty"`       // lowest kernel release, "5.13"
+	KubeProxy string `yaml:"kubeProxy,omitempty" json:"kubeProxy,omitempty"` // lowest release of kube-proxy, "1.31"
 }
 
-// Action is a command run on a node.
+// Action is something done on a node: a command, or a restart.
 type Action struct {
 	On    string   `yaml:"on" json:"on"`
-	Cmd   []string `yaml:"cmd" json:"cmd"`
+	Cmd   []string `yaml:"cmd,omitempty" json:"cmd,omitempty"`
 	Stdin string   `yaml:"stdin,omitempty" json:"stdin,omitempty"` // a ruleset for nft -f -, for example
+	// Restart ends what the topology runs on the node and starts it again as it was: "kube-proxy", whose rules are taken
+	// out of the kernel in between. What it reads when it starts, it reads again.
+	Restart string `yaml:"restart,omitempty" json:"restart,omitempty"`
 }
+
+// KubeProxy is what an Action can restart.
+const KubeProxy = "kube-proxy"

@@ -104,7 +104,7 @@ type Dummy struct{}
 type VXLAN struct {
 	ID     int        `yaml:"id"`               // VNI
 	Local  netip.Addr `yaml:"local,omitempty"`  // outer source
-	Remote netip.Addr `yaml:"remote,omitempty"` // outer destination; empty with routes or neighbours that name one
+	Remote netip.Addr `yaml:"remote,omitempty"` // outer destination; empty with routes or neighbours that name one; a multicast group, on Parent, joins many ends
 	Port   int        `yaml:"port,omitempty"`   // UDP destination port; default 4789
 	Parent string     `yaml:"parent,omitempty"`
 }

@@ -43,7 +43,7 @@ func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 // fix's own evidence must then be there, or the verdict came about in another way than the documented one.
 func documented(f scenario.Fix, seen FixSeen, j Judgement) Judgement {
 	if f.Expect != "" {
-		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0
+		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0 && (f.Symptom == nil || another(f, seen))
 	}
 	return j
 }
@@ -112,6 +112,9 @@ func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	}
 	there, why := seen.Symptom.Met()
 	if !there {
+		if another(f, seen) {
+			return Judgement{WrongReason, false, "another failure, with a symptom of its own: " + Saw(seen.Symptom.Seen) + ownWords(seen)}
+		}
 		return Judgement{Helped, false, "the symptom is not as it was: " + why}
 	}
 	if missing := failing(seen.Evidence); len(missing) > 0 {
@@ -129,6 +132,25 @@ func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 		}
 	}
 	return Judgement{Inert, true, why + ", with all of the evidence"}
+}
+
+// another says whether what was seen is the other failure that a look-alike documents.
+func another(f scenario.Fix, seen FixSeen) bool {
+	if f.Symptom == nil {
+		return false
+	}
+	other := seen.Symptom
+	other.Wanted, other.Sources = *f.Symptom, nil
+	met, _ := other.Met()
+	return met
+}
+
+// ownWords says what shows the reason of a look-alike.
+func ownWords(seen FixSeen) string {
+	if len(seen.Own) == 0 {
+		return ""
+	}
+	return ", with the evidence: " + reasons(seen.Own)
 }
 
 // incomplete names what was not done of what a judgement rests on, or was done for something else, so that a check

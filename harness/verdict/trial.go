@@ -8,6 +8,9 @@ func JudgeUnsupported(f scenario.Fix, place Place, why string) Judgement {
 	return Judgement{Unsupported, f.Needs.Missing(place.Kernel) != "", why}
 }
 
+// JudgeTooOld is the judgement on a fix that says that it needs a newer kube-proxy than the trial has.
+func JudgeTooOld(missing string) Judgement { return Judgement{Unsupported, true, missing} }
+
 // JudgeBroken is the judgement where the harness could not do its job; why is the error.
 func JudgeBroken(why string) Judgement { return Judgement{BrokenLab, false, why} }
 
@@ -32,6 +35,11 @@ func (t Trial) Expected() bool {
 			}
 		}
 	}
+	for _, m := range t.Matrix {
+		if !m.Expected {
+			return false
+		}
+	}
 	return true
 }
 
@@ -40,7 +48,8 @@ func (t Trial) complete() bool {
 	return t.Fault != nil &&
 		len(t.Scenario.Controls) > 0 && len(t.Fault.Controls) == len(t.Scenario.Controls) &&
 		len(t.Scenario.Fault.Evidence) > 0 && len(t.Fault.Evidence) == len(t.Scenario.Fault.Evidence) &&
-		len(t.Fixes) == len(t.Scenario.Fixes) && len(t.Inert) == len(t.Scenario.Inert)
+		len(t.Fixes) == len(t.Scenario.Fixes) && len(t.Inert) == len(t.Scenario.Inert) &&
+		len(t.Matrix) == len(t.Scenario.Matrix.Phases())
 }
 
 // The exit codes of a trial. 2 is for bad usage and bad files, which never get as far as a trial.

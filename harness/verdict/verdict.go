@@ -77,6 +77,11 @@ type FixSeen struct {
 	Undone   *FaultSeen         // the fault shown again after the undo; nil where there is no undo
 }
 
+// Fault is what was seen, as a showing of the fault.
+func (s FixSeen) Fault() FaultSeen {
+	return FaultSeen{Controls: s.Controls, Probe: s.Symptom, Evidence: s.Evidence}
+}
+
 // Judgement is a verdict with its reason.
 type Judgement struct {
 	Verdict  Verdict
@@ -102,6 +107,7 @@ type Trial struct {
 	Judgement Judgement  // on the fault
 	Fixes     []Tried
 	Inert     []Tried
+	Matrix    []Table // one for each of the matrix's phases; none where the scenario has no matrix
 	Phases    []Phase
 	Took      time.Duration
 }
