@@ -30,7 +30,12 @@ func TestValidate(t *testing.T) {
 		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
 		"not seen, with words": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Seen: ptr(false), Has: []string{"SRC_NAT"}}}, []string{
 			"has: contradicts seen: false"}},
-		"negative count": {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"negative count":     {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"nothing that grew":  {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(true), Count: ptr[int64](0)}}, []string{"grows: contradicts count: 0"}},
+		"nothing that stays": {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(false), Count: ptr[int64](0)}}, nil},
+		"no packet that is seen": {Spec{On: "a", Packets: &Packets{Interface: "eth0"}, Want: Want{Seen: ptr(true), Count: ptr[int64](0), Lacks: []string{"x"}}}, []string{
+			"seen: contradicts count: 0", "lacks: contradicts count: 0"}},
+		"a rule that counts nothing": {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "ip t", Contains: "x"}, Want: Want{Seen: ptr(true), Count: ptr[int64](0)}}, nil},
 		"words that conntrack has not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT", "SNAT"}, Lacks: []string{"dst_nat"}}}, []string{
 			`has[1]: conntrack has no status "SNAT"`, `lacks[0]: conntrack has no status "dst_nat"`}},
 		"a word that is wanted and not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT"}, Lacks: []string{"SRC_NAT"}}}, []string{

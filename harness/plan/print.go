@@ -227,6 +227,14 @@ func (s AddXfrmState) step() []string {
 	return one(args)
 }
 
+// espSocket says, as a comment, what the kernel wants beside the states before it takes ESP in UDP packets: a socket on
+// the port with UDP_ENCAP (100) set to UDP_ENCAP_ESPINUDP (2), see udp(7). An IKE daemon holds it; no tool of iproute2 does.
+func espSocket(node string) string {
+	hold := "import socket, signal; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); " +
+		"s.setsockopt(17, 100, 2); s.bind((\"\", 4500)); signal.pause()"
+	return "# " + Shell(inNamespace(node, "python3", "-c", hold)...) + " &  # or the kernel answers ESP in UDP with port unreachable"
+}
+
 func (s AddXfrmPolicy) step() []string {
 	return one(inNode("ip", s.Node, "xfrm", "policy", "add", "src", s.Src.String(), "dst", s.Dst.String(), "dir", s.Dir,
 		"tmpl", "src", s.TmplSrc.String(), "dst", s.TmplDst.String(), "proto", "esp", "reqid", strconv.Itoa(s.ReqID), "mode", "tunnel"))
