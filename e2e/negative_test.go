@@ -246,7 +246,7 @@ func (l lie) hold(ctx SpecContext, dir, runtime string) {
 		Expect(strings.Count(string(text), c.old)).To(Equal(1), "%s must have this once: %s", c.file, c.old)
 		Expect(os.WriteFile(path, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o644)).To(Succeed())
 	}
-	t := runVariant(ctx, filepath.Join(dir, "report"), l.variant, append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)
+	t := runVariants(ctx, filepath.Join(dir, "report"), []string{l.variant}, append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)[0]
 	if t.report.Verdict == verdict.Unsupported && l.fault != verdict.Unsupported {
 		Skip(t.report.Why)
 	}
