@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -51,17 +52,17 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	}
 	t.begin()
 	if err := t.place(ctx); err != nil {
-		t.judgeFault(unbuilt(err))
+		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
 	}
 
 	stand := &stand{trial: t}
 	defer stand.close()
 	if err := stand.showFirst(ctx); err != nil {
-		t.judgeFault(unbuilt(err))
+		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
 	}
-	t.judgeFault(verdict.JudgeFault(*t.out.Fault))
+	t.judgeFault(verdict.JudgeFault(*t.Scenario, *t.out.Fault))
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
@@ -91,7 +92,7 @@ func (t *Trial) Prepare() (*plan.Plan, error) {
 			wrong = append(wrong, fmt.Errorf("fix %s: %w", f.Name, err))
 		}
 	}
-	return t.base.plan, errors.Join(append(wrong, t.checkOnly())...)
+	return t.base.plan, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.
@@ -123,8 +124,11 @@ func (t *Trial) place(ctx context.Context) error {
 	})
 }
 
-// unbuilt is the judgement on a lab that could not be had.
-func unbuilt(err error) verdict.Judgement {
+// unbuilt is the judgement on a lab that could not be had, or on a fault that could not be shown on it.
+func unbuilt(ctx context.Context, err error) verdict.Judgement {
+	if ctx.Err() != nil {
+		return verdict.JudgeCancelled()
+	}
 	if errors.Is(err, lab.ErrUnsupported) {
 		return verdict.Judgement{Verdict: verdict.Unsupported, Why: err.Error()}
 	}
@@ -141,6 +145,7 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
 	t.out.Took = time.Since(t.out.Started)
+	t.out.Cancelled = ctx.Err() != nil
 	return t.out, ctx.Err()
 }
 
@@ -160,14 +165,19 @@ func (t *Trial) wants(f scenario.Fix) bool {
 	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name)
 }
 
-// kubeProxyOf is the first kube-proxy of a topology.
+// kubeProxyOf names the kube-proxies of a topology, all of them where they differ.
 func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
+	var versions, modes []string
 	for _, n := range top.Nodes {
 		if n.KubeProxy != nil {
-			return verdict.KubeProxy{Version: n.KubeProxy.Version, Mode: n.KubeProxy.Mode}
+			versions, modes = append(versions, n.KubeProxy.Version), append(modes, n.KubeProxy.Mode)
 		}
 	}
-	return verdict.KubeProxy{}
+	each := func(list []string) string {
+		slices.Sort(list)
+		return strings.Join(slices.Compact(list), ", ")
+	}
+	return verdict.KubeProxy{Version: each(versions), Mode: each(modes)}
 }
 
 // phase runs do as a named part of the trial, with its time.

@@ -22,24 +22,6 @@ func (r rules) fix(at fixAt) {
 	r.expect(at)
 }
 
-// expect checks the documented verdict where a fix names one.
-func (r rules) expect(at fixAt) {
-	path, usual, other := at.path+".expect", "Fixed", "SideEffect"
-	if at.inert {
-		usual, other = "Inert", "WrongReason"
-	}
-	if !r.Has(path) {
-		return
-	}
-	if at.fix.Expect != other {
-		r.Errorf(path, fmt.Sprintf("write %s, or leave it out for %s", other, usual), "%q cannot be expected here", at.fix.Expect)
-		return
-	}
-	if at.inert && len(at.fix.Evidence) == 0 {
-		r.Errorf(path, "add evidence that shows the other reason", "another reason is expected, and nothing would show it")
-	}
-}
-
 // means checks that a fix changes things in one way.
 func (r rules) means(at fixAt) {
 	ways := []string{"run", "set", "probe"}

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +70,7 @@ func TestParse(t *testing.T) {
 		},
 		Inert: []Fix{{Name: "nothing", Set: map[string]string{"a.b": "1"}}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Scenario{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Scenario{}), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -159,9 +160,18 @@ func TestRules(t *testing.T) {
 		{"an inert fix by another probe", inert, "    probe: {name: x, from: a, to: \"b:1\", want: refused}\n",
 			`23:5: an inert fix cannot ask in another way; write exactly one of run, set`},
 		{"an inert fix that leaves evidence", inert, inert + "    leaves: [bits]\n", `24:5: an inert fix leaves all of the evidence; take it out`},
-		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n", ``},
-		{"a verdict that no fix is documented for", fixes, fixes + "    expect: Helped\n",
-			`18:13: "Helped" cannot be expected here; write SideEffect, or leave it out for Fixed`},
+		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n    breaks: [by address]\n", ``},
+		{"a price that nobody knows", fixes, fixes + "    expect: SideEffect\n",
+			`18:13: a side effect is expected, and nothing says which; name the controls that the fix breaks: breaks: [NAME]`},
+		{"a price that is not expected", fixes, fixes + "    breaks: [by address]\n",
+			`18:5: the fix breaks controls, and that is not expected; write expect: SideEffect, too, or take it out`},
+		{"a price paid by nobody", fixes, fixes + "    expect: SideEffect\n    breaks: [by adress]\n", `19:14: there is no control "by adress"; did you mean "by address"?`},
+		{"a price paid twice", fixes, fixes + "    expect: SideEffect\n    breaks: [by address, by address]\n", `19:26: "by address" stands here twice`},
+		{"an inert fix with a price", inert, inert + "    expect: SideEffect\n    breaks: [by address]\n", ``},
+		{"a verdict that no fix is documented for", fixes, fixes + "    expect: WrongReason\n",
+			`18:13: "WrongReason" cannot be expected here; write SideEffect, or leave it out for Fixed`},
+		{"a verdict that no inert fix is documented for", inert, inert + "    expect: Helped\n",
+			`24:13: "Helped" cannot be expected here; write SideEffect or WrongReason, or leave it out for Inert`},
 		{"another reason without evidence", inert, inert + "    expect: WrongReason\n",
 			`24:13: another reason is expected, and nothing would show it; add evidence that shows the other reason`},
 

@@ -74,8 +74,11 @@ type Fix struct {
 	// Leaves names evidence of the fault that this fix is known to leave in place: it must still hold.
 	Leaves []string `yaml:"leaves,omitempty" json:"leaves,omitempty"`
 	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix whose price
-	// is known, WrongReason for a look-alike that brings another failure with the same symptom, which Evidence must show.
+	// is known, or an inert one that breaks a control; WrongReason for a look-alike that brings another failure with the
+	// same symptom, which Evidence must show.
 	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
+	// Breaks names the controls that the fix is documented to break; these must fail, and no others. Only with Expect.
+	Breaks []string `yaml:"breaks,omitempty" json:"breaks,omitempty"`
 }
 
 // Needs is what a fix asks of the place it is tried in.

@@ -102,6 +102,7 @@ type Trial struct {
 	Fixes     []Tried
 	Inert     []Tried
 	Phases    []Phase
+	Cancelled bool // the person interrupted it
 	Took      time.Duration
 }
 
@@ -110,7 +111,8 @@ type Place struct {
 	Runtime, Kernel, Accelerator, Detail string
 }
 
-// KubeProxy is the kube-proxy of a trial's base lab; empty where the topology runs none.
+// KubeProxy is what a trial's base lab runs as kube-proxy; empty where the topology runs none. Where nodes differ, each
+// version and each mode stands once, sorted: "v1.29.6, v1.36.3".
 type KubeProxy struct {
 	Version, Mode string
 }
