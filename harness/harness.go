@@ -75,24 +75,37 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	return t.finish(ctx)
 }
 
-// Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built,
-// and returns the plan of the base lab. Run does it by itself; call Prepare to choose a runtime by the plan.
-func (t *Trial) Prepare() (*plan.Plan, error) {
+// Prepared is the plan of a lab that a trial will build.
+type Prepared struct {
+	Fix  string // the fix or inert fix that asks for a lab of its own; empty for the base lab
+	Plan *plan.Plan
+}
+
+// Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built.
+// It returns the plans that Run will build labs from, that of the base lab first. Run calls it by itself; call it to
+// choose a runtime by the plans.
+func (t *Trial) Prepare() ([]Prepared, error) {
 	var err error
 	if t.base, err = t.compile(nil); err != nil {
 		return nil, err
 	}
+	plans := []Prepared{{Plan: t.base.plan}}
 	wrong := []error{t.checkNames(t.base.topology)}
-	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
-		setup, err := t.compile(f.Set)
-		if err == nil && len(f.Set) > 0 && wrong[0] == nil {
+	for _, at := range t.Scenario.FixesWithSettings() {
+		setup, err := t.compile(at.Fix.Set)
+		if err == nil && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("fix %s: %w", f.Name, err))
+			wrong = append(wrong, fmt.Errorf("fix %s: %w", at.Fix.Name, err))
+			continue
+		}
+		wrong = append(wrong, t.checkChange(at))
+		if t.wants(at.Fix) {
+			plans = append(plans, Prepared{Fix: at.Fix.Name, Plan: setup.plan})
 		}
 	}
-	return t.base.plan, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
+	return plans, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.
@@ -102,10 +115,16 @@ func (t *Trial) begin() {
 }
 
 // compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
-func (t *Trial) compile(fix map[string]string) (setup, error) {
-	set := map[string]string{}
-	for _, more := range []map[string]string{t.Scenario.Set, t.Set, fix} {
-		maps.Copy(set, more)
+func (t *Trial) compile(fix map[string]string) (setup, error) { return t.compileWith(t.Set, fix) }
+
+// compileWith is the topology with the settings of the scenario and those on top of them, the later ones winning.
+func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
+	set := maps.Clone(t.Scenario.Set)
+	if set == nil {
+		set = map[string]string{}
+	}
+	for _, m := range more {
+		maps.Copy(set, m)
 	}
 	top, err := t.Topology(set)
 	if err != nil {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/netns"
@@ -37,9 +39,9 @@ func (f *placeFlags) add(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
 
-// runtime is the runtime that f asks for. With auto it is netns where this kernel can carry p, else vm, and note says
-// why.
-func (a *app) runtime(ctx context.Context, p *plan.Plan, f placeFlags, progress, note func(string)) lab.Runtime {
+// runtime is the runtime that f asks for. With auto it is netns where this kernel can carry all of the plans, else vm,
+// and note says why.
+func (a *app) runtime(ctx context.Context, plans []harness.Prepared, f placeFlags, progress, note func(string)) lab.Runtime {
 	proxies := &kubeproxy.Builder{Cache: a.cache, Progress: progress}
 	here := func() lab.Runtime {
 		return netns.New(netns.Options{Progress: progress, KubeProxy: proxies.Binary})
@@ -57,23 +59,51 @@ func (a *app) runtime(ctx context.Context, p *plan.Plan, f placeFlags, progress,
 		return guest()
 	}
 	rt := here()
-	_, err := rt.Check(ctx, p)
-	if err == nil {
-		note("runtime netns: this kernel has all that the lab needs")
+	lacks := lacking(ctx, rt, plans)
+	if lacks == "" {
+		note("runtime netns: this kernel has all that the labs need")
 		return rt
 	}
 	_ = rt.Close() // it shares nothing yet
+	note("runtime vm: " + lacks)
+	return guest()
+}
+
+// lacking says what rt lacks for the first of the plans that it cannot carry, or nothing.
+func lacking(ctx context.Context, rt lab.Runtime, plans []harness.Prepared) string {
+	var had []plan.Need
+	for _, p := range plans {
+		needs := p.Plan.Needs()
+		if had != nil && !slices.ContainsFunc(needs, func(n plan.Need) bool { return !slices.Contains(had, n) }) {
+			continue // whoever carries the plans before carries this one
+		}
+		_, err := rt.Check(ctx, p.Plan)
+		if err != nil {
+			return reason(p, err)
+		}
+		had = append(had, needs...)
+	}
+	return ""
+}
+
+// reason puts into words that a plan cannot be carried.
+func reason(p harness.Prepared, err error) string {
+	whose := ""
+	if p.Fix != "" {
+		whose = " of fix " + p.Fix
+	}
 	var missing *lab.UnsupportedError
 	if !errors.As(err, &missing) {
-		note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))
-		return guest()
+		return fmt.Sprintf("could not tell whether this kernel can carry the lab%s: %v", whose, err)
 	}
 	var what []string
 	for _, m := range missing.Missing {
 		what = append(what, m.What)
 	}
-	note("runtime vm: this machine lacks " + strings.Join(what, "; "))
-	return guest()
+	if whose != "" {
+		whose = "for the lab" + whose + " "
+	}
+	return whose + "this machine lacks " + strings.Join(what, "; ")
 }
 
 // check finds flags that cannot be meant, before anything is built.
@@ -87,10 +117,21 @@ func (f *placeFlags) check() error {
 	case f.modules != "" && (f.kernel == "" || known):
 		return errors.New("--modules goes with --kernel FILE")
 	}
-	if f.kernel != "" && !known {
-		if _, err := os.Stat(f.kernel); err != nil {
-			return fmt.Errorf("--kernel %s: want %s, or the file of a kernel: %w", f.kernel, strings.Join(vm.KernelNames(), ", "), err)
-		}
+	if f.kernel == "" || known {
+		return nil
+	}
+	if _, err := os.Stat(f.kernel); err != nil {
+		return fmt.Errorf("--kernel %s: want %s, or the file of a kernel: %w", f.kernel, strings.Join(vm.KernelNames(), ", "), err)
+	}
+	if !strings.ContainsRune(f.kernel, filepath.Separator) {
+		f.kernel = "." + string(filepath.Separator) + f.kernel // a path, not a name
+	}
+	_, err := kernel.FromFile(f.kernel, f.modules)
+	if errors.Is(err, kernel.ErrModules) {
+		return fmt.Errorf("--%w: name the directory that has them with --modules, /lib/modules/RELEASE", err)
+	}
+	if err != nil {
+		return fmt.Errorf("--%w: want the file of a kernel, a bzImage", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness"
-	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/report"
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
@@ -34,7 +34,7 @@ func (a *app) run() *cobra.Command {
   faultline run ipvs-ipsec --kernel debian-13 --fix iptables-mode
   faultline run ipvs-ipsec --set kubeProxy.mode=iptables     # without the cause: NotReproduced, exit code 1
   faultline run ./my-failure/scenario.yaml`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("name or file of a scenario", "faultline run ipvs-ipsec"),
 		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runScenario(c.Context(), args[0], f)
@@ -71,7 +71,7 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 		Set:      set,
 		Only:     f.fixes,
 	}
-	base, err := trial.Prepare()
+	plans, err := trial.Prepare()
 	if err != nil {
 		return usage(err)
 	}
@@ -79,7 +79,10 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	if dir == "" {
 		dir = filepath.Join("build", "reports", exp.scenario.Name)
 	}
-	return a.runTrial(ctx, trial, base, dir, f.place)
+	if err := errors.Join(directory("--report", dir, true), directory("--cache", a.cache, false)); err != nil {
+		return usage(err)
+	}
+	return a.runTrial(ctx, trial, plans, dir, f.place)
 }
 
 // supports refuses a runtime that sc does not name. What auto may choose among is narrowed later, with a note.
@@ -95,9 +98,12 @@ func supports(sc *scenario.Scenario, place placeFlags) error {
 }
 
 // runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
-// was seen before a kill is in the journal beside it.
-func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Plan, dir string, place placeFlags) (err error) {
+// was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
+func (a *app) runTrial(ctx context.Context, trial *harness.Trial, plans []harness.Prepared, dir string, place placeFlags) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return &exit{ExitBroken, err}
+	}
+	if err := report.Remove(dir); err != nil {
 		return &exit{ExitBroken, err}
 	}
 	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
@@ -105,7 +111,7 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Pla
 		return &exit{ExitBroken, err}
 	}
 	defer journal.Close()
-	width, colour := terminal(a.stdout)
+	width, colour := terminal(a.stdout.w)
 	screen := report.NewTerminal(a.stdout, report.Options{Width: width, Colour: colour, Verbose: a.verbose})
 	log := report.NewJournal(journal)
 	var one sync.Mutex // progress comes from other goroutines than the trial's
@@ -120,7 +126,7 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, base *plan.Pla
 		place.runtime = only[0]
 		trial.Note("runtime " + only[0] + ": the scenario names no other")
 	}
-	rt := a.runtime(ctx, base, place, trial.Progress, trial.Note)
+	rt := a.runtime(ctx, plans, place, trial.Progress, trial.Note)
 	defer func() {
 		if cerr := rt.Close(); cerr != nil && err == nil {
 			err = &exit{ExitBroken, cerr}

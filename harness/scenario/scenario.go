@@ -36,7 +36,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // default probe.DefaultTimeout
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; default probe.DefaultTimeout
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`
@@ -64,10 +64,14 @@ type Fix struct {
 	// Needs names what the place must have for this fix; where it does not, Unsupported is the expected verdict.
 	Needs Needs `yaml:"needs,omitempty" json:"needs,omitzero"`
 
-	Run   []Action          `yaml:"run,omitempty" json:"run,omitempty"`     // commands on the live lab
-	Undo  []Action          `yaml:"undo,omitempty" json:"undo,omitempty"`   // what takes Run back; the fault must then return
-	Set   map[string]string `yaml:"set,omitempty" json:"set,omitempty"`     // settings of a fresh lab
-	Probe *Probe            `yaml:"probe,omitempty" json:"probe,omitempty"` // another way to ask, instead of the fault's probe
+	Run  []Action `yaml:"run,omitempty" json:"run,omitempty"`   // commands on the live lab
+	Undo []Action `yaml:"undo,omitempty" json:"undo,omitempty"` // what takes Run back; the fault must then return
+	// NoUndo is why Run cannot be taken back, instead of Undo. It is told with the verdict, which proves less without.
+	NoUndo string `yaml:"noUndo,omitempty" json:"noUndo,omitempty"`
+
+	Set map[string]string `yaml:"set,omitempty" json:"set,omitempty"` // settings of a fresh lab, which they must change
+	// Probe asks what the fault's probe asks, from another node, and must see the outcome of Fault.Mended.
+	Probe *Probe `yaml:"probe,omitempty" json:"probe,omitempty"`
 
 	// Evidence must hold while the fix is in place, beside the fault's own evidence being gone.
 	Evidence []evidence.Spec `yaml:"evidence,omitempty" json:"evidence,omitempty"`

@@ -32,6 +32,14 @@ func documented(f scenario.Fix, seen FixSeen, j Judgement) Judgement {
 	return j
 }
 
+// withoutUndo adds to a judgement on what was seen why the fix was not taken back, where it says so.
+func withoutUndo(f scenario.Fix, j Judgement) Judgement {
+	if f.NoUndo != "" && j.Verdict != BrokenLab {
+		j.Why += "; not undone: " + f.NoUndo
+	}
+	return j
+}
+
 // Broken names the controls that did not hold, in the scenario's order.
 func Broken(controls []Probed) []string { return broken(controls).names() }
 

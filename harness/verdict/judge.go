@@ -31,7 +31,7 @@ func JudgeFault(s scenario.Scenario, seen FaultSeen) Judgement {
 
 // JudgeFix judges a documented fix of s by what was seen while it was in place.
 func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	return documented(f, seen, judgeFix(s, f, seen))
+	return documented(f, seen, withoutUndo(f, judgeFix(s, f, seen)))
 }
 
 func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
@@ -86,7 +86,7 @@ func notUndone(s scenario.Scenario, f scenario.Fix, seen FixSeen) string {
 // JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place, and the controls
 // must hold, because where nothing works any more nothing helps. Where it is undone, the fault must be as it was.
 func JudgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	return documented(f, seen, judgeInert(s, f, seen))
+	return documented(f, seen, withoutUndo(f, judgeInert(s, f, seen)))
 }
 
 func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {

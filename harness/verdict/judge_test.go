@@ -144,6 +144,7 @@ func TestJudgeFix(t *testing.T) {
 	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
 	set := scenario.Fix{Name: "set", Set: map[string]string{"kubeProxy.mode": "iptables"}, Evidence: []evidence.Spec{ruleHit}}
 	run := scenario.Fix{Name: "run", Run: act, Undo: act}
+	forGood := scenario.Fix{Name: "for good", Run: act, NoUndo: "the old keys are gone"}
 	leaves := scenario.Fix{Name: "leaves", Run: act, Leaves: []string{"missing-nat"}}
 	changed := scenario.Fix{Name: "changed", Probe: &scenario.Probe{Name: "by pod network", Expectation: viaPod}}
 
@@ -157,6 +158,10 @@ func TestJudgeFix(t *testing.T) {
 			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2"}},
 		{"a command that mends", run, func(*FixSeen) {},
 			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2; undone, the fault is back"}},
+		{"a command that cannot be undone", forGood, func(*FixSeen) {},
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2; not undone: the old keys are gone"}},
+		{"a command that cannot be undone, and nothing seen", forGood, func(f *FixSeen) { f.Evidence = nil },
+			Judgement{BrokenLab, false, "0 of 2 pieces of the fault's evidence were taken"}},
 		{"the symptom stays", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = lost, lost },
 			Judgement{NotFixed, false, "the symptom is still there: timeout (dial: i/o timeout)"}},
 		{"merely another failure", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = refused, refused },
