@@ -187,7 +187,7 @@ func TestRules(t *testing.T) {
 			`18:13: a side effect is expected, and nothing says which; name the controls that the fix breaks: breaks: [NAME]`},
 		{"a price that is not expected", fixes, fixes + "    breaks: [by address]\n",
 			`18:5: the fix breaks controls, and that is not expected; write expect: SideEffect, too, or take it out`},
-		{"a price paid by nobody", fixes, fixes + "    expect: SideEffect\n    breaks: [by adress]\n", `19:14: there is no control "by adress"; did you mean "by address"?`},
+		{"a price paid by nobody", fixes, fixes + "    expect: SideEffect\n    breaks: [by addrss]\n", `19:14: there is no control "by addrss"; did you mean "by address"?`},
 		{"a price paid twice", fixes, fixes + "    expect: SideEffect\n    breaks: [by address, by address]\n", `19:26: "by address" stands here twice`},
 		{"an inert fix with a price", inert, inert + "    expect: SideEffect\n    breaks: [by address]\n", ``},
 		{"a verdict that no fix is documented for", fixes, fixes + "    expect: WrongReason\n",
