@@ -16,7 +16,7 @@ import (
 
 // describeScenarios makes the specs of every scenario that the binary carries: one run in each runtime that it names, of
 // all variants that name the runtime, and a spec for each verdict that it documents. Further kernels are for scenarios
-// that need the vm: what other kernels do with the rest, netns shows on the machine's own.
+// that need the vm: each kernel costs minutes, and netns shows the rest on the machine's own besides.
 func describeScenarios(kernels []string) {
 	for _, name := range scenarios.List() {
 		text, err := scenarios.Read(name)
@@ -58,7 +58,6 @@ func describeScenario(name string, each []*scenario.Scenario, runtime, kernel st
 
 	Describe(fmt.Sprintf("%s [%s]", name, place), Ordered, ContinueOnFailure, Label(name, runtime), func() {
 		var all []trial
-		// The time of the trials counts for the first spec.
 		BeforeAll(func(ctx SpecContext) {
 			var variants []string
 			for _, s := range each {
@@ -69,16 +68,17 @@ func describeScenario(name string, each []*scenario.Scenario, runtime, kernel st
 
 		for i, s := range each {
 			if s.Variant == "" {
-				describeTrial(s, runtime, func() trial { return all[i] })
+				describeTrial(s, runtime, limit, func() trial { return all[i] })
 				continue
 			}
-			Context(s.Variant, func() { describeTrial(s, runtime, func() trial { return all[i] }) })
+			Context(s.Variant, func() { describeTrial(s, runtime, limit, func() trial { return all[i] }) })
 		}
 	})
 }
 
-// describeTrial makes the specs of one trial, whose report ran gives once it is there.
-func describeTrial(s *scenario.Scenario, runtime string, ran func() trial) {
+// describeTrial makes the specs of one trial, whose report ran gives once it is there. The limit counts for whichever
+// comes first, with the run before it.
+func describeTrial(s *scenario.Scenario, runtime string, limit time.Duration, ran func() trial) {
 	var t trial
 	BeforeAll(func() {
 		t = ran()
@@ -102,7 +102,7 @@ func describeTrial(s *scenario.Scenario, runtime string, ran func() trial) {
 			want = append(want, c.Name)
 		}
 		Expect(before).To(Equal(want))
-	}, SpecTimeout(seconds))
+	}, SpecTimeout(limit))
 
 	It("reproduces the fault for the documented reason", func(SpecContext) {
 		Expect(t.report.Verdict).To(Equal(verdict.Reproduced), t.report.Why)
@@ -112,24 +112,24 @@ func describeTrial(s *scenario.Scenario, runtime string, ran func() trial) {
 			Expect(e.Name).To(Equal(s.Fault.Evidence[i].Name))
 			Expect(e.OK).To(BeTrue(), e.Why)
 		}
-	}, SpecTimeout(seconds))
+	}, SpecTimeout(limit))
 
 	for _, f := range s.Fixes {
 		want := documented(f, verdict.Fixed)
-		It("is "+said("mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(seconds))
+		It("is "+said("mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(limit))
 	}
 	for _, f := range s.Inert {
 		want := documented(f, verdict.Inert)
-		It("is "+said("not mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(seconds))
+		It("is "+said("not mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(limit))
 	}
 	if own, ok := ownSpecs[s.FullName()]; ok {
-		It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(seconds))
+		It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(limit))
 	}
 	It("is as documented as a whole (exit code 0)", func(SpecContext) {
 		Expect(t.report.ExitCode).To(Equal(asExpected), t.stdout)
 		Expect(t.report.Expected).To(BeTrue())
 		Expect(t.report.Runtime).To(Equal(runtime))
-	}, SpecTimeout(seconds))
+	}, SpecTimeout(limit))
 }
 
 // documented is the verdict that a scenario documents for a fix.

@@ -1,7 +1,8 @@
 // Package e2e runs the built binary as a person does and reads what it leaves: exit codes, words and report.json.
 //
-// In: bin/faultline, the scenarios it carries and the files in testdata. Out: specs. It never reaches into the harness:
-// what a spec knows about a trial, it has from the report.
+// In: bin/faultline, the scenarios it carries and the files in testdata. Out: specs. What a spec knows about a trial, it
+// has from the report or the journal, read into the harness's own types. Two kinds of tests build labs by themselves, as
+// faultline does: those of plan scripts, and the measurements.
 package e2e
 
 import (

@@ -79,7 +79,7 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 
 func (r *fakeRuntime) Close() error { return nil }
 
-// fakeLab has a fault on port 81 of b and a control on port 80.
+// fakeLab has a fault between a and port 81 of b, and a control on port 80.
 type fakeLab struct {
 	runtime *fakeRuntime
 	number  int
@@ -157,7 +157,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 	if c.Args[0] == lab.Self {
 		switch c.Args[1] {
 		case "probe":
-			return n.lab.probe(c.Stdin, c.Stdout)
+			return n.lab.probe(n.name, c.Stdin, c.Stdout)
 		case "evidence":
 			return n.lab.evidence(ctx, c.Stdin, c.Stdout)
 		}
@@ -195,7 +195,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 	return nil
 }
 
-func (l *fakeLab) probe(stdin io.Reader, stdout io.Writer) error {
+func (l *fakeLab) probe(from string, stdin io.Reader, stdout io.Writer) error {
 	var request probe.Request
 	if err := json.NewDecoder(stdin).Decode(&request); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (l *fakeLab) probe(stdin io.Reader, stdout io.Writer) error {
 	defer l.mu.Unlock()
 	what, lost := "control", l.down
 	if request.To.Port() == 81 {
-		what, lost = "fault", l.faulty
+		what, lost = "fault", l.faulty && from == "a"
 	}
 	l.runtime.did("%d %s", l.number, what)
 	if what == "control" {

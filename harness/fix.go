@@ -29,7 +29,7 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return
 	}
 	if ctx.Err() != nil {
-		tried.Judgement = verdict.Judgement{Verdict: verdict.NotTried, Why: "the trial was cancelled"}
+		tried.Judgement = verdict.JudgeCancelled()
 		return
 	}
 	if missing := tried.Fix.Needs.MissingKubeProxy(t.out.KubeProxy.Version); missing != "" {
@@ -43,6 +43,8 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return err
 	})
 	switch {
+	case ctx.Err() != nil: // whatever went wrong, or was seen, came of the interrupt
+		tried.Seen, tried.Judgement = nil, verdict.JudgeCancelled()
 	case err == nil:
 		tried.Judgement = k.judge(*t.Scenario, tried.Fix, *tried.Seen)
 	case errors.Is(err, lab.ErrUnsupported):
@@ -81,7 +83,7 @@ func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.Fix
 		return seen, err
 	}
 	if len(f.Undo) == 0 {
-		s.shown = onlyRestarts(f.Run) && verdict.JudgeFault(seen.Fault()).Verdict == verdict.Reproduced
+		s.shown = onlyRestarts(f.Run) && verdict.JudgeFault(*t.Scenario, seen.Fault()).Verdict == verdict.Reproduced
 		return seen, nil
 	}
 	if err := b.run(ctx, f.Undo); err != nil {
@@ -90,7 +92,7 @@ func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.Fix
 	if seen.Undone, err = b.show(ctx); err != nil {
 		return seen, err
 	}
-	s.shown = verdict.JudgeFault(*seen.Undone).Verdict == verdict.Reproduced
+	s.shown = verdict.JudgeFault(*t.Scenario, *seen.Undone).Verdict == verdict.Reproduced
 	return seen, nil
 }
 

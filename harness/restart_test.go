@@ -79,20 +79,20 @@ func withProxies(x *harness.Trial) {
 }
 
 func TestAFixForANewerKubeProxy(t *testing.T) {
-	x, rt := trialOf(t, "  - {name: new, needs: {kubeProxy: 1.31}, set: {kubeProxy.mode: nftables}}\n", idle)
+	x, rt := trialOf(t, good+"  - {name: new, needs: {kubeProxy: 1.31}, set: {kubeProxy.mode: nftables}}\n", idle)
 	withProxies(x)
 	x.Set = map[string]string{"kubeProxy.version": "v1.29.6"}
 	out, err := x.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, out, rt, "Reproduced; new Unsupported; idle Inert",
-		"up 1, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, close 1", 0)
+	check(t, out, rt, "Reproduced; good Fixed; new Unsupported; idle Inert",
+		"up 1, 1 control, 1 fault, 1 mend, 1 control, 1 fault, 1 unmend, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, 1 nothing, 1 control, 1 fault, close 1", 0)
 }
 
 func TestRestart(t *testing.T) {
 	const shown = "up 1, 1 control, 1 fault"
-	const restart = "  - name: restart\n    run: [{on: a, restart: kube-proxy}, {on: b, restart: kube-proxy}]\n"
+	const restart = "  - name: restart\n    run: [{on: a, restart: kube-proxy}, {on: b, restart: kube-proxy}]\n    noUndo: all is as it was\n"
 	const good = "  - name: good\n    run: [{on: a, cmd: [mend]}, {on: b, restart: kube-proxy}]\n    undo: [{on: b, restart: kube-proxy}, {on: a, cmd: [unmend]}]\n"
 	t.Run("side by side, and the lab is as it was", func(t *testing.T) {
 		x, rt := trialOf(t, good, restart+idle)

@@ -21,10 +21,13 @@ func TestValidate(t *testing.T) {
 		"an nft rule":      {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "ip t", Contains: "x"}, Want: grows}, nil},
 		"an iptables rule": {Spec{On: "a", Rule: &Rule{Backend: "ip6tables-legacy", Table: "nat", Contains: "x"}, Want: grows}, nil},
 		"packets":          {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a", To: "fd00::1", Flags: "fin-ack"}, Want: seen}, nil},
-		"destinations":     {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
-		"nothing at all":   {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
-		"two kinds":        {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
-		"no want":          {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
+		"own packets":      {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "udp"}, Want: seen}, nil},
+		"own packets without ports": {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "esp"}, Want: seen}, []string{
+			"packets.own: a packet of esp has no port to know it by"}},
+		"destinations":   {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
+		"nothing at all": {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
+		"two kinds":      {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
+		"no want":        {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
 		"wants of other kinds": {Spec{On: "a", Sysctl: "a.b", Want: Want{Grows: ptr(true), Has: []string{"x"}, Is: "1"}}, []string{
 			"grows: does not fit sysctl evidence", "has: does not fit sysctl evidence"}},
 		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
@@ -164,13 +167,13 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(row.want, got); diff != "" {
+			if diff := cmp.Diff(row.want, got, sources); diff != "" {
 				t.Error(diff)
 			}
 			if row.spec.Packets != nil && *row.spec.Packets != packets {
 				t.Error("the scenario's own query was changed")
 			}
-			if again, err := got.Resolve(bookPort, book); err != nil || cmp.Diff(got, again) != "" {
+			if again, err := got.Resolve(bookPort, book); err != nil || cmp.Diff(got, again, sources) != "" {
 				t.Errorf("resolving twice is not resolving once: %v", err)
 			}
 		})

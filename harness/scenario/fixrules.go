@@ -28,51 +28,6 @@ func (r rules) release(path, release, example, what string) {
 	}
 }
 
-// expect checks the documented verdict where a fix names one, and what goes with it.
-func (r rules) expect(at fixAt) {
-	path, usual, others := at.path+".expect", "Fixed", []string{"SideEffect", "Hidden"}
-	if at.inert {
-		usual, others = "Inert", []string{"WrongReason", "SideEffect"}
-	}
-	if r.Has(path) && !slices.Contains(others, at.fix.Expect) {
-		r.Errorf(path, fmt.Sprintf("write %s, or leave it out for %s", strings.Join(others, " or "), usual), "%q cannot be expected here", at.fix.Expect)
-		return
-	}
-	if at.fix.Expect == "Hidden" {
-		r.hidden(at)
-	}
-	otherReason := at.fix.Expect == "WrongReason"
-	if otherReason && len(at.fix.Evidence) == 0 {
-		r.Errorf(path, "add evidence that shows the other reason", "another reason is expected, and nothing would show it")
-	}
-	if other := at.fix.Symptom; other != nil && !otherReason {
-		r.KeyErrorf(at.path+".symptom", "give the inert fix expect: WrongReason, or take it out", "only a look-alike with another reason has a symptom of its own")
-	} else if other != nil {
-		r.otherSymptom(at.path+".symptom", *other)
-	}
-}
-
-// hidden checks a fix that is expected to pass where the fault still is.
-func (r rules) hidden(at fixAt) {
-	if at.fix.Probe == nil {
-		r.Errorf(at.path+".expect", "only another probe can pass where the fault still is", "a fix that changes the lab cannot hide the fault")
-	}
-	if r.Has(at.path + ".leaves") {
-		r.KeyErrorf(at.path+".leaves", "take it out", "where the fault is Hidden all of its evidence stays")
-	}
-}
-
-// otherSymptom checks that the symptom of another failure is neither the fault's nor its end.
-func (r rules) otherSymptom(path string, e Expectation) {
-	r.expectation(path, e)
-	fault := r.s.Fault
-	for _, not := range []Expectation{fault.Probe.Expectation, fault.Mended} {
-		if valid(e) && valid(not) && !excludes(e, not) {
-			r.KeyErrorf(path, "let the outcome differ, or take it out", "one answer can be both %q and the fault's %q", e, not)
-		}
-	}
-}
-
 // means checks that a fix changes things in one way.
 func (r rules) means(at fixAt) {
 	all := []string{"run", "set", "probe", "together"}
@@ -99,10 +54,59 @@ func (r rules) means(at fixAt) {
 	case has[0] == "set" && len(at.fix.Set) == 0, has[0] == "run" && len(at.fix.Run) == 0:
 		r.Errorf(at.path+"."+has[0], "", "%s is empty", has[0])
 	}
-	if r.Has(at.path+".undo") && !r.Has(at.path+".run") && !r.Has(at.path+".together") {
-		r.KeyErrorf(at.path+".undo", "only commands are undone: settings get a lab of their own", "undo without run")
-	} else if r.Has(at.path+".undo") && len(at.fix.Undo) == 0 {
-		r.Errorf(at.path+".undo", "take it out if the fix cannot be taken back", "undo is empty")
+	r.undo(at)
+	r.otherProbe(at)
+}
+
+// undo checks that commands are taken back, or that the fix says why they cannot be.
+func (r rules) undo(at fixAt) {
+	undo, noUndo, run := at.path+".undo", at.path+".noUndo", at.path+".run"
+	const reason = `say why it cannot be taken back: noUndo: "the old keys are gone"`
+	if !r.Has(run) && !r.Has(at.path+".together") {
+		for _, key := range []string{"undo", "noUndo"} {
+			if path := at.path + "." + key; r.Has(path) {
+				r.KeyErrorf(path, "only commands are undone: settings get a lab of their own", "%s without run", key)
+			}
+		}
+		return
+	}
+	switch {
+	case r.Has(undo) && r.Has(noUndo):
+		r.KeyErrorf(noUndo, "write one of them", "the fix has undo and noUndo")
+	case r.Has(noUndo) && strings.TrimSpace(at.fix.NoUndo) == "":
+		r.Errorf(noUndo, reason, "noUndo is empty")
+	case r.Has(undo) && len(at.fix.Undo) == 0:
+		r.Errorf(undo, reason, "undo is empty")
+	case len(at.fix.Run) > 0 && !r.Has(undo) && !r.Has(noUndo):
+		r.KeyErrorf(run, "write the commands that take it back, and the fault must return; or "+reason, "run without undo")
+	}
+}
+
+// otherProbe checks that a fix by another probe asks what the fault's probe asks, from elsewhere: any other question may
+// well be answered while the fault is there. One that is to hide the fault can ask from where the fault's probe does.
+func (r rules) otherProbe(at fixAt) {
+	fault, path := r.s.Fault, at.path+".probe"
+	if at.fix.Probe == nil || at.inert || !r.Has(r.s.at("fault")+".probe") || !valid(fault.Mended) || !excludes(fault.Mended, fault.Probe.Expectation) {
+		return // or there is nothing yet to be held against
+	}
+	p := *at.fix.Probe
+	if p.To != "" && p.To != fault.Probe.To {
+		r.Errorf(path+".to", "write "+fault.Probe.To, "the fix asks %s, the fault's probe %s", p.To, fault.Probe.To)
+	}
+	if isProto(p.Proto) && p.Proto != fault.Probe.Proto {
+		r.Errorf(path+".proto", "write proto: "+fault.Probe.Proto, "the fix asks by %s, the fault's probe by %s", p.Proto, fault.Probe.Proto)
+	}
+	if p.Payload >= 0 && p.Payload != fault.Probe.Payload {
+		r.Errorf(path+".payload", fmt.Sprintf("write payload: %d", fault.Probe.Payload),
+			"the fix asks with a payload of %d, the fault's probe with one of %d", p.Payload, fault.Probe.Payload)
+	}
+	if p.From != "" && p.From == fault.Probe.From && at.fix.Expect != "Hidden" {
+		r.Errorf(path+".from", "name another node", "the fix asks from %s, as the fault's probe does", p.From)
+	}
+	if valid(p.Expectation) && p.Want != fault.Mended.Want {
+		r.Errorf(path+".want", "write want: "+string(fault.Mended.Want), "the fix wants %s, a mended path shows %s", p.Want, fault.Mended.Want)
+	} else if fault.Mended.Peer != "" && p.Peer != fault.Mended.Peer {
+		r.Errorf(path+".peer", "write peer: "+fault.Mended.Peer, "the fix does not ask for the peer of a mended path, %s", fault.Mended.Peer)
 	}
 }
 

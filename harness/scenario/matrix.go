@@ -102,9 +102,7 @@ func (r rules) matrix() {
 	if m == nil || r.Broken(at) {
 		return
 	}
-	if m.Timeout < 0 {
-		r.Errorf(at+".timeout", "leave it out for "+probe.DefaultTimeout.String(), "a timeout must be longer than nothing")
-	}
+	r.timeout(at+".timeout", m.Timeout)
 	r.atLeastOne(at+".to", "columns", len(m.To), "write the heads of the columns")
 	r.atLeastOne(at+".from", "rows", len(m.From), "write who asks")
 	for i, row := range m.From {
@@ -185,7 +183,7 @@ func (n *names) matrix(m *Matrix) {
 		path := fmt.Sprintf("%s.from[%d]", n.s.at("matrix"), i)
 		n.add(path+".node", Node, row.Node)
 		for k, to := range row.To {
-			n.add(fmt.Sprintf("%s.to[%d]", path, k), Target, to)
+			n.target(fmt.Sprintf("%s.to[%d]", path, k), to, probe.TCP)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // default probe.DefaultTimeout
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; default probe.DefaultTimeout
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`
@@ -71,10 +71,14 @@ type Fix struct {
 	// Needs names what the place must have for this fix; where it does not, Unsupported is the expected verdict.
 	Needs Needs `yaml:"needs,omitempty" json:"needs,omitzero"`
 
-	Run   []Action          `yaml:"run,omitempty" json:"run,omitempty"`     // commands on the live lab
-	Undo  []Action          `yaml:"undo,omitempty" json:"undo,omitempty"`   // what takes Run back; the fault must then return
-	Set   map[string]string `yaml:"set,omitempty" json:"set,omitempty"`     // settings of a fresh lab
-	Probe *Probe            `yaml:"probe,omitempty" json:"probe,omitempty"` // another way to ask, instead of the fault's probe
+	Run  []Action `yaml:"run,omitempty" json:"run,omitempty"`   // commands on the live lab
+	Undo []Action `yaml:"undo,omitempty" json:"undo,omitempty"` // what takes Run back; the fault must then return
+	// NoUndo is why Run cannot be taken back, instead of Undo. It is told with the verdict, which proves less without.
+	NoUndo string `yaml:"noUndo,omitempty" json:"noUndo,omitempty"`
+
+	Set map[string]string `yaml:"set,omitempty" json:"set,omitempty"` // settings of a fresh lab, which they must change
+	// Probe asks what the fault's probe asks, from another node, and must see the outcome of Fault.Mended.
+	Probe *Probe `yaml:"probe,omitempty" json:"probe,omitempty"`
 	// Together names inert fixes that mend only together: this fix does what they do, in this order, and each must have
 	// been shown to be inert alone. Parse puts their commands into Run, and into Undo, where the file has none, their
 	// undos, the last one first.
@@ -84,12 +88,14 @@ type Fix struct {
 	Evidence []evidence.Spec `yaml:"evidence,omitempty" json:"evidence,omitempty"`
 	// Leaves names evidence of the fault that this fix is known to leave in place: it must still hold.
 	Leaves []string `yaml:"leaves,omitempty" json:"leaves,omitempty"`
-	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix or an inert
-	// fix whose price is known, Hidden for another probe that passes while the fault's evidence is all there, WrongReason
-	// for a look-alike that brings another failure, which Evidence must show.
+	// Expect is the documented verdict where it is not the usual one (Fixed, or Inert): SideEffect for a fix whose price
+	// is known, or an inert one that breaks a control; Hidden for another probe that passes while the fault's evidence is
+	// all there; WrongReason for a look-alike that brings another failure, which Evidence must show.
 	Expect string `yaml:"expect,omitempty" json:"expect,omitempty"`
 	// Symptom is the other failure's, where a look-alike that is expected to be WrongReason does not have the fault's.
 	Symptom *Expectation `yaml:"symptom,omitempty" json:"symptom,omitempty"`
+	// Breaks names the controls that the fix is documented to break; these must fail, and no others. Only with Expect.
+	Breaks []string `yaml:"breaks,omitempty" json:"breaks,omitempty"`
 }
 
 // Variant is the failure under circumstances of its own. What it has replaces what the scenario has; its settings are

@@ -33,7 +33,7 @@ func (r rules) together(at fixAt) {
 			r.Errorf(path, "it needs a lab of its own", "%s does not act on the lab that runs", name)
 		case part.Expect != "":
 			r.Errorf(path, "", "%s is not inert alone but %s", name, part.Expect)
-		case len(part.Undo) == 0 && !r.Has(at.path+".undo"):
+		case len(part.Undo) == 0 && !r.Has(at.path+".undo") && !r.Has(at.path+".noUndo"):
 			r.Errorf(path, "give it an undo, or this fix", "%s cannot be taken back", name)
 		}
 	}
@@ -65,7 +65,7 @@ func (s *Scenario) join() {
 			}
 		}
 		f.Run = run
-		if !s.doc.Has(fmt.Sprintf("%s[%d].undo", s.at("fixes"), i)) {
+		if f.NoUndo == "" && !s.doc.Has(fmt.Sprintf("%s[%d].undo", s.at("fixes"), i)) {
 			f.Undo = undo
 		}
 	}

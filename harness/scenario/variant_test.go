@@ -19,7 +19,7 @@ const variants = `variants:
     topology: three-nodes
     set: {links.0.mtu: 1300, y: 2}
     fault:
-      probe: {name: elsewhere, from: a, to: "c:80", want: refused}
+      probe: {name: elsewhere, from: a, to: "web:80", want: refused}
       mended: {want: delivered}
       evidence:
         - {on: c, netstat: RetransSegs, grows: true}
@@ -74,7 +74,7 @@ func TestNamesOfAVariant(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%d %s %s", n.At.Line, n.Path, n.Name))
 	}
 	for _, want := range []string{
-		"41 variants[2].controls[0].to c:81", "31 variants[1].fault.probe.to c:80", "35 variants[1].fault.evidence[1].conntrack.replyTo b", "15 fixes[0].run[0].on a",
+		"41 variants[2].controls[0].to c:81", "31 variants[1].fault.probe.to web:80", "35 variants[1].fault.evidence[1].conntrack.replyTo b", "15 fixes[0].run[0].on a",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("no %q in\n%s", want, strings.Join(lines, "\n"))
@@ -166,7 +166,7 @@ func TestPartsThatVariantsShare(t *testing.T) {
 		}
 	}
 	_, err = Parse("s.yaml", []byte(strings.Replace(src, "{fix: two}", "{fix: look-alike}", 1)))
-	if want := `58:17: no fix or inert fix "look-alike" that changes the lab; one of joined, one, policy, two`; brief(err) != want {
+	if want := `59:17: no fix or inert fix "look-alike" that changes the lab; one of joined, one, policy, two`; brief(err) != want {
 		t.Errorf("got %s, want %s", brief(err), want)
 	}
 }

@@ -21,6 +21,7 @@ inert:
     undo: [{on: a, cmd: [not-two]}]
   - name: look-alike
     run: [{on: a, cmd: [x]}]
+    undo: [{on: a, cmd: [not-x]}]
     expect: WrongReason
     symptom: {want: refused}
     evidence: [{on: b, xfrm: XfrmInError, grows: true}]
@@ -73,8 +74,8 @@ func TestRulesOfWords(t *testing.T) {
 		{"together twice", "[one, two]", "[one, one]", `22:21: one stands here twice`},
 		{"together with settings", "[one, two]", "[one, nothing]", `22:21: nothing does not act on the lab that runs; it needs a lab of its own`},
 		{"together with another failure", "[one, two]", "[one, look-alike]", `22:21: look-alike is not inert alone but WrongReason`},
-		{"together with what stays", "    undo: [{on: a, cmd: [not-two]}]\n", "", `22:21: two cannot be taken back; give it an undo, or this fix`},
-		{"together and commands", "together: [one, two]", "together: [one, two]\n    run: [{on: a, cmd: [x]}]",
+		{"together with what stays", "    undo: [{on: a, cmd: [not-two]}]\n", "    noUndo: gone\n", `22:21: two cannot be taken back; give it an undo, or this fix`},
+		{"together and commands", "together: [one, two]", "together: [one, two]\n    run: [{on: a, cmd: [x]}]\n    undo: [{on: a, cmd: [x]}]",
 			`22:5: the fix has run and together; write exactly one of run, set, probe, together`},
 		{"an inert fix of others", "    run: [{on: a, restart: kube-proxy}]\n    undo: [{on: a, cmd: [not-two]}]\n", "    together: [one, nothing]\n",
 			`22:21: two does not act on the lab that runs; it needs a lab of its own
@@ -85,28 +86,27 @@ func TestRulesOfWords(t *testing.T) {
 		{"a symptom of a fix", "    leaves: [bits]\n", "    leaves: [bits]\n    symptom: {want: refused}\n",
 			`18:5: only a look-alike with another reason has a symptom of its own; give the inert fix expect: WrongReason, or take it out`},
 		{"the fault's symptom", "symptom: {want: refused}", "symptom: {want: timeout}",
-			`34:5: one answer can be both "timeout" and the fault's "timeout"; let the outcome differ, or take it out`},
+			`35:5: one answer can be both "timeout" and the fault's "timeout"; let the outcome differ, or take it out`},
 		{"the mended path as a symptom", "symptom: {want: refused}", "symptom: {want: delivered}",
-			`34:5: one answer can be both "delivered" and the fault's "delivered by b"; let the outcome differ, or take it out`},
-		{"an inert fix with a price", "    expect: WrongReason\n    symptom: {want: refused}\n", "    expect: SideEffect\n", ``},
+			`35:5: one answer can be both "delivered" and the fault's "delivered by b"; let the outcome differ, or take it out`},
 
-		{"a matrix without columns", "to: [b, the Service]", "to: []", `39:3: no columns; write the heads of the columns
-41:30: 2 of 0 columns; write one for each column
-41:58: 2 of 0 columns; write one for each column
-42:12: 2 of 0 columns; write one for each column
-44:32: 2 of 0 columns; write one for each column`},
-		{"a row of another length", `to: ["b:80", "web:80"]`, `to: ["b:80"]`, `41:30: 1 of 2 columns; write one for each column`},
-		{"a row from nowhere", "{name: a, node: a, to:", "{name: a, to:", `41:7: no node; name the node that asks`},
+		{"a matrix without columns", "to: [b, the Service]", "to: []", `40:3: no columns; write the heads of the columns
+42:30: 2 of 0 columns; write one for each column
+42:58: 2 of 0 columns; write one for each column
+43:12: 2 of 0 columns; write one for each column
+45:32: 2 of 0 columns; write one for each column`},
+		{"a row of another length", `to: ["b:80", "web:80"]`, `to: ["b:80"]`, `42:30: 1 of 2 columns; write one for each column`},
+		{"a row from nowhere", "{name: a, node: a, to:", "{name: a, to:", `42:7: no node; name the node that asks`},
 		{"a target without port", `to: ["b:80", "web:80"]`, `to: ["b:80", "web"]`,
-			`41:39: "web" does not name a port; write "node:port", "service:port" or "node@interface:port"`},
-		{"an unknown claim", "[works, once-fixed]", "[work, once-fixed]", `41:59: "work" is not a claim; did you mean "works"?`},
-		{"a measured row too many", "before: [[delivered, timeout]]", "before: [[delivered, timeout], [delivered, timeout]]", `42:11: 2 of 1 rows; write a list for each row`},
+			`42:39: "web" does not name a port; write "node:port", "service:port" or "node@interface:port"`},
+		{"an unknown claim", "[works, once-fixed]", "[work, once-fixed]", `42:59: "work" is not a claim; did you mean "works"?`},
+		{"a measured row too many", "before: [[delivered, timeout]]", "before: [[delivered, timeout], [delivered, timeout]]", `43:11: 2 of 1 rows; write a list for each row`},
 		{"an outcome that is none", "before: [[delivered, timeout]]", "before: [[delivered, lost]]",
-			`42:24: "lost" is not an outcome; one of connected-no-data, delivered, refused, reset, timeout, too-big, unreachable`},
-		{"after a fix that is none", "{fix: one}", "{fix: ones}", `45:13: no fix or inert fix "ones" that changes the lab; did you mean "one"?`},
+			`43:24: "lost" is not an outcome; one of connected-no-data, delivered, refused, reset, timeout, too-big, unreachable`},
+		{"after a fix that is none", "{fix: one}", "{fix: ones}", `46:13: no fix or inert fix "ones" that changes the lab; did you mean "one"?`},
 		{"after a fix that only asks", "{fix: one}", "{fix: other probe}",
-			`45:13: no fix or inert fix "other probe" that changes the lab; one of joined, look-alike, nothing, one, policy, two`},
-		{"a negative timeout", "  to: [b, the Service]", "  timeout: -1s\n  to: [b, the Service]", `39:12: a timeout must be longer than nothing; leave it out for 4s`},
+			`46:13: no fix or inert fix "other probe" that changes the lab; one of joined, look-alike, nothing, one, policy, two`},
+		{"a timeout out of bounds", "  to: [b, the Service]", "  timeout: -1s\n  to: [b, the Service]", `40:12: a timeout of -1s: it goes from 1s to 1m0s; leave it out for 4s`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			src := strings.Replace(large, row.old, row.new, 1)
@@ -153,6 +153,7 @@ inert[0].undo[0].on node a
 inert[1].run[0].on proxy a
 inert[1].undo[0].on node a
 inert[2].run[0].on node a
+inert[2].undo[0].on node a
 matrix.from[0].node node a
 matrix.from[0].to[0] target b:80
 matrix.from[0].to[1] target web:80`

@@ -107,12 +107,17 @@ func TestATrialOwesItsMatrix(t *testing.T) {
 		{"a phase is missing", func(x *Trial) { x.Matrix = x.Matrix[:1] }, 1},
 		{"a phase left out by a filter", func(x *Trial) { x.Matrix[1] = NotAsked("fix", JudgeLeftOut()) }, 0},
 		{"a phase that nobody asked", func(x *Trial) { x.Matrix[1] = NotAsked("fix", Judgement{Fixed, true, ""}) }, 1},
+		{"another phase than is wanted", func(x *Trial) { x.Matrix[1].Phase = "other" }, 1},
+		{"a row that was not asked", func(x *Trial) { x.Matrix[0].Cells = x.Matrix[0].Cells[:1] }, 1},
+		{"a cell that was not asked", func(x *Trial) { x.Matrix[0].Cells[1] = x.Matrix[0].Cells[1][:1] }, 1},
+		{"a cell that was asked twice", func(x *Trial) { x.Matrix[0].Cells[1][1] = x.Matrix[0].Cells[1][0] }, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			x := wholeTrial()
 			m := twoByTwo()
 			x.Scenario.Matrix = &m
-			x.Matrix = []Table{{Phase: scenario.Before, Expected: true}, {Phase: "fix", Expected: true}}
+			seen := [][]probe.Observation{{delivered, delivered}, {lost, refused}}
+			x.Matrix = []Table{JudgeMatrix(m, scenario.Before, false, seen), JudgeMatrix(m, "fix", true, seen)}
 			row.lie(&x)
 			if got := x.ExitCode(); got != row.want {
 				t.Errorf("exit code %d, want %d", got, row.want)

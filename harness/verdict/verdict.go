@@ -109,6 +109,7 @@ type Trial struct {
 	Inert     []Tried
 	Matrix    []Table // one for each of the matrix's phases; none where the scenario has no matrix
 	Phases    []Phase
+	Cancelled bool // the person interrupted it
 	Took      time.Duration
 }
 
@@ -117,7 +118,8 @@ type Place struct {
 	Runtime, Kernel, Accelerator, Detail string
 }
 
-// KubeProxy is the kube-proxy of a trial's base lab; empty where the topology runs none.
+// KubeProxy is what a trial's base lab runs as kube-proxy; empty where the topology runs none. Where nodes differ, each
+// version and each mode stands once, sorted: "v1.29.6, v1.36.3".
 type KubeProxy struct {
 	Version, Mode string
 }

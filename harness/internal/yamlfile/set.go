@@ -158,7 +158,8 @@ func (s *setting) parse(t reflect.Type) *node {
 		return nil
 	}
 	// Put into the file, a value of another shape would take away what everything else refers to.
-	if want := shape(t); !short && inner.root.kind != want && !(want == sequence && inner.root.kind == scalar) {
+	item := inner.root.kind == scalar && t.Kind() == reflect.Slice // of a list that may be written as its only item
+	if want := shape(t); !short && !item && inner.root.kind != want {
 		return s.errorf("", "%s is wanted here, not %s", want, inner.root.kind)
 	}
 	inner.root.move(s.at)

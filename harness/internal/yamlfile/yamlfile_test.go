@@ -165,7 +165,7 @@ f.yaml:2:7: alias is not part of this language
     2 | name: *x
       |       ^
   write the value out`},
-		{"a second document, and nothing of what the first one lacks", "nmae: a\n---\nname: b\n---\nname: c\n", `
+		{"a second document, and nothing of what the first one lacks", "nome: a\n---\nname: b\n---\nname: c\n", `
 f.yaml:3:1: a second document in one file
     3 | name: b
       | ^
