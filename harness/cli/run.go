@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,15 +99,9 @@ func supports(sc *scenario.Scenario, place placeFlags) error {
 // runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
 // was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
 func (a *app) runTrial(ctx context.Context, trial *harness.Trial, plans []harness.Prepared, dir string, place placeFlags) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return &exit{ExitBroken, err}
-	}
-	if err := report.Remove(dir); err != nil {
-		return &exit{ExitBroken, err}
-	}
-	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
+	journal, err := openReport(dir)
 	if err != nil {
-		return &exit{ExitBroken, err}
+		return err
 	}
 	defer journal.Close()
 	width, colour := terminal(a.stdout.w)
