@@ -151,6 +151,16 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 		s.isAsBefore()
 	}, SpecTimeout(trialTimeout))
 
+	It("refuses the report directory of a run that is still at work", func(SpecContext) {
+		first := s.startRun("shared", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(first).WithTimeout(trialTimeout).Should(began("build the lab"))
+		second := s.startRun("shared", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(second).WithTimeout(trialTimeout).Should(gexec.Exit(badUsage))
+		Expect(second.Err).To(gbytes.Say("another run writes its report to .*/shared: name another directory with --report"))
+		Eventually(first).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
 	for _, n := range []int{2, 4} {
 		It(fmt.Sprintf("does not meet %d others that run at once", n-1), func(SpecContext) {
 			var all []*gexec.Session

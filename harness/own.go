@@ -18,11 +18,25 @@ func seesOwnFlow(top *topology.Topology, s evidence.Spec, p scenario.Probe) bool
 	case s.Packets != nil:
 		return s.Packets.Own
 	case s.Conntrack != nil:
-		return s.Conntrack.To == p.To && protoOr(s.Conntrack.Proto) == protoOr(p.Proto) && clientSide(top, s.On, p)
+		return sameTarget(top, s.Conntrack.To, p.To) && protoOr(s.Conntrack.Proto) == protoOr(p.Proto) && clientSide(top, s.On, p)
 	}
 	return false
 }
 
+// sameTarget reports whether two names stand for one address and port: "web:80" and "web:http" may.
+func sameTarget(top *topology.Topology, a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err := top.Resolve(a)
+	if err != nil {
+		return false // told where names are checked
+	}
+	other, err := top.Resolve(b)
+	return err == nil && one == other
+}
+
+// protoOr is proto, or what it is when it is left out.
 func protoOr(proto string) string {
 	if proto == "" {
 		return probe.TCP
@@ -70,7 +84,7 @@ func checkOwnOf(top *topology.Topology, whose string, p scenario.Probe, specs []
 			say(s, "own packets of %q cannot be told on %s, where NAT may have changed them: look on %s or its host", p.Name, s.On, p.From)
 		case s.Packets != nil && s.Packets.Own && s.Packets.Proto != "" && s.Packets.Proto != protoOr(p.Proto):
 			say(s, "%q asks by %s, own packets of %s are none of its", p.Name, protoOr(p.Proto), s.Packets.Proto)
-		case s.Conntrack != nil && s.Conntrack.To == p.To && protoOr(s.Conntrack.Proto) != protoOr(p.Proto):
+		case s.Conntrack != nil && sameTarget(top, s.Conntrack.To, p.To) && protoOr(s.Conntrack.Proto) != protoOr(p.Proto):
 			say(s, "%q asks %s by %s, an entry of %s is none of its", p.Name, p.To, protoOr(p.Proto), protoOr(s.Conntrack.Proto))
 		}
 	}

@@ -51,9 +51,10 @@ func (a *app) run() *cobra.Command {
 
 // prepared is a trial that is known to be runnable, with the plans of its labs and the directory of its report.
 type prepared struct {
-	trial *harness.Trial
-	plans []harness.Prepared
-	dir   string
+	trial   *harness.Trial
+	plans   []harness.Prepared
+	dir     string
+	journal *os.File // nil before all trials are prepared
 }
 
 // runScenario runs a scenario: every variant that it has, or those asked for, one after the other. All of them are
@@ -81,7 +82,19 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 		}
 		trials = append(trials, p)
 	}
-	places := &places{app: a, flags: f.place}
+	for i := range trials {
+		if trials[i].journal, err = openReport(trials[i].dir); err != nil {
+			return err
+		}
+		defer trials[i].journal.Close()
+	}
+	return a.runTrials(ctx, trials, notRun, f.place)
+}
+
+// runTrials runs prepared trials and ends with a table of them where there are several. notRun are names of what is left
+// out, with the reason.
+func (a *app) runTrials(ctx context.Context, trials []prepared, notRun [][2]string, place placeFlags) error {
+	places := &places{app: a, flags: place}
 	var reports []report.Report
 	code := ExitOK
 	for i, p := range trials {
@@ -126,7 +139,7 @@ func (a *app) prepare(exp experiment, f runFlags) (prepared, error) {
 		dir = filepath.Join("build", "reports", sc.Name)
 	}
 	dir = filepath.Join(dir, sc.Variant)
-	return prepared{trial, plans, dir}, errors.Join(err, directory("--report", dir, true), directory("--cache", a.cache, false))
+	return prepared{trial: trial, plans: plans, dir: dir}, errors.Join(err, directory("--report", dir, true), directory("--cache", a.cache, false))
 }
 
 // chosen keeps the variants of those names, in the scenario's order; without names it keeps all.
@@ -180,19 +193,8 @@ func supported(all []experiment, place placeFlags) (kept []experiment, notRun []
 // to; what was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
 func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict.Trial, error) {
 	trial, dir := p.trial, p.dir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return verdict.Trial{}, &exit{ExitBroken, err}
-	}
-	if err := report.Remove(dir); err != nil {
-		return verdict.Trial{}, &exit{ExitBroken, err}
-	}
-	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
-	if err != nil {
-		return verdict.Trial{}, &exit{ExitBroken, err}
-	}
-	defer journal.Close()
 	screen := report.NewTerminal(a.stdout, a.reportOptions())
-	log := report.NewJournal(journal)
+	log := report.NewJournal(p.journal)
 	var one sync.Mutex // progress comes from other goroutines than the trial's
 	trial.Tell = func(e harness.Event) {
 		one.Lock()

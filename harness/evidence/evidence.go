@@ -12,10 +12,10 @@ type Spec struct {
 	On   string `yaml:"on" json:"on"`                         // the node whose kernel state is read
 
 	// The kinds. Each stands in a file of its own here (its query) and in package read (its reader).
-	//
 	// Conntrack, and packets with own, look at the probe's flow alone. The counters (xfrm, netstat, rule) and packets
 	// without own count for the whole node, whoever sent what they count: a scenario with them must keep all other
 	// traffic away from the node while the probe runs, retransmissions of the probe before included.
+
 	Xfrm      string     `yaml:"xfrm,omitempty" json:"xfrm,omitempty"`       // a counter of /proc/net/xfrm_stat: XfrmInNoPols
 	Netstat   string     `yaml:"netstat,omitempty" json:"netstat,omitempty"` // a counter of /proc/net/netstat or /proc/net/snmp: IPReversePathFilter, Tcp.RetransSegs
 	Sysctl    string     `yaml:"sysctl,omitempty" json:"sysctl,omitempty"`   // a sysctl by its dotted name

@@ -10,13 +10,17 @@ import (
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
-// Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes and of
-// the inert fixes came out as documented, how many phases of a matrix did where there is one, and how long it took. notRun are names of what was left out, with the reason.
+// Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes, of the
+// inert fixes and, where there is a matrix, of its phases came out as documented, and how long it took. notRun are names
+// of what was left out, with the reason.
 func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 	st := style(o.Colour)
 	rows := [][]string{{"", "RUNTIME", "VERDICT", "FIXES", "INERT", "MATRIX", "TOOK"}}
 	for _, r := range reports {
-		rows = append(rows, []string{r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict), asDocumented(r.Fixes), asDocumented(r.Inert), r.Matrix.asStated(), seconds(r.Durations.Total)})
+		rows = append(rows, []string{
+			r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict),
+			asDocumented(r.Fixes), asDocumented(r.Inert), r.Matrix.asStated(), seconds(r.Durations.Total),
+		})
 	}
 	if !slices.ContainsFunc(reports, func(r Report) bool { return r.Matrix != nil }) {
 		for i := range rows {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,4 +118,11 @@ func property(t *testing.T, s *jsonschema.Schema, in, field string) *jsonschema.
 		t.Fatalf("the schema has no %s.%s", in, field)
 	}
 	return p
+}
+
+// The descriptions are read by people who have no source at hand.
+func TestSchemaNamesTheDefaultTimeout(t *testing.T) {
+	if want := "default " + probe.DefaultTimeout.String() + `"`; !strings.Contains(string(scenario.Schema()), want) {
+		t.Errorf("no description says %s", want)
+	}
 }

@@ -161,7 +161,7 @@ type Ruleset struct {
 
 // KubeProxy configures kube-proxy. Empty fields take the topology's defaults, then the ones named here.
 type KubeProxy struct {
-	Version     string   `yaml:"version,omitempty"`     // default DefaultKubeProxy
+	Version     string   `yaml:"version,omitempty"`     // default v1.36.3
 	Mode        string   `yaml:"mode,omitempty"`        // iptables (default), ipvs, nftables
 	ClusterCIDR string   `yaml:"clusterCIDR,omitempty"` // pods' prefix, or two separated by a comma; Service traffic from outside of it is masqueraded. Empty: none
 	ServiceCIDR string   `yaml:"serviceCIDR,omitempty"` // where cluster IPs must lie
