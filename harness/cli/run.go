@@ -81,7 +81,7 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	if err := errors.Join(directory("--report", dir, true), directory("--cache", a.cache, false)); err != nil {
 		return usage(err)
 	}
-	return a.runTrial(ctx, trial, plans, dir, f.place)
+	return a.runTrial(ctx, name, trial, plans, dir, f.place)
 }
 
 // supports refuses a runtime that sc does not name. What auto may choose among is narrowed later, with a note.
@@ -98,7 +98,7 @@ func supports(sc *scenario.Scenario, place placeFlags) error {
 
 // runTrial runs a prepared trial and leaves its report in dir. The report is written whatever the trial came to; what
 // was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
-func (a *app) runTrial(ctx context.Context, trial *harness.Trial, plans []harness.Prepared, dir string, place placeFlags) (err error) {
+func (a *app) runTrial(ctx context.Context, name string, trial *harness.Trial, plans []harness.Prepared, dir string, place placeFlags) (err error) {
 	journal, err := openReport(dir)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, plans []harnes
 	}()
 	trial.Runtime = rt
 	out, runErr := trial.Run(ctx)
-	r := report.New(out)
+	r := report.New(out, report.Maker{Version: program(), Again: again(name, out, place, trial.Only)})
 	if err := report.Write(dir, r); err != nil {
 		return &exit{ExitBroken, err}
 	}
@@ -135,7 +135,7 @@ func (a *app) runTrial(ctx context.Context, trial *harness.Trial, plans []harnes
 		return &exit{ExitBroken, err}
 	}
 	screen.Close(r, dir)
-	if runErr != nil {
+	if runErr != nil && !out.Cancelled { // of an interrupt the terminal has told
 		return fmt.Errorf("%s: %w", trial.Scenario.Name, runErr)
 	}
 	return verdictError(out)
