@@ -65,8 +65,7 @@ func (m *markdown) place(r Report) {
 	rows := [][]string{
 		{"runtime", r.Runtime},
 		{"kernel", r.Kernel},
-		{"accelerator", r.Accelerator},
-		{"place", r.Place},
+		{either(r.Accelerator != "", "accelerator", "place"), strings.TrimPrefix(r.Accelerator+either(r.Place != "", ", "+r.Place, ""), ", ")},
 		{"kube-proxy", r.KubeProxy.Version + either(r.KubeProxy.Mode != "", ", mode "+r.KubeProxy.Mode, "")},
 		{"settings given", r.Given.String()},
 		{"all settings", r.Settings.String()},

@@ -58,6 +58,8 @@ func (t *Terminal) remark(v Verdict, expected bool, broke []string) string {
 	switch {
 	case !expected && v == verdict.NotTried: // for want of the fault, or of time: the last line says it
 		return ""
+	case !expected && v == verdict.Unsupported:
+		return t.style.red("  not verified")
 	case !expected:
 		return t.style.red("  not as documented" + breaks)
 	case v == verdict.Unsupported, v == verdict.NotTried:
