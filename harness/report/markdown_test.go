@@ -3,6 +3,8 @@ package report
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
@@ -28,6 +30,33 @@ func TestSignOfTheFault(t *testing.T) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
+	}
+}
+
+// A person who has the report alone can do what a fix does.
+func TestAFixIsToldWhateverItsKind(t *testing.T) {
+	var m markdown
+	m.change(Fix{
+		Run:    []Command{{On: "cloud", Cmd: []string{"sysctl", "-w", "a b=1"}}},
+		Set:    Settings{"kubeProxy.mode": "iptables", "kubeProxy.flags": "[-v=2]"},
+		Asks:   "by pod IP: cloud to edge-pod:8080, wanted delivered",
+		NoUndo: "the flow is gone",
+	})
+	want := `Run:
+
+    cloud# sysctl -w 'a b=1'
+
+Set, in a lab of its own:
+
+    kubeProxy.flags=[-v=2]
+    kubeProxy.mode=iptables
+
+Ask instead: by pod IP: cloud to edge-pod:8080, wanted delivered.
+
+Undo: none, the flow is gone.
+`
+	if diff := cmp.Diff(want, m.String()); diff != "" {
+		t.Error(diff)
 	}
 }
 
