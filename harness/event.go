@@ -14,13 +14,15 @@ type Event struct {
 	Kind EventKind `json:"kind"`
 	// Text is the phase that begins or ends ("build the lab", "fix xfrm-policy-for-services"), the command that ran, the
 	// progress line, or the note.
-	Text     string             `json:"text,omitempty"`
-	Says     string             `json:"says,omitempty"`     // of Began: what the scenario says about the fix
-	Took     time.Duration      `json:"took,omitempty"`     // of Ended, nanoseconds
-	Err      string             `json:"err,omitempty"`      // of Ended, when the phase could not be carried out
-	Probed   *verdict.Probed    `json:"probed,omitempty"`   // of Probed
-	OK       bool               `json:"ok,omitempty"`       // of Probed and Judged: as wanted
-	Findings []evidence.Finding `json:"findings,omitempty"` // of Found
+	Text string        `json:"text,omitempty"`
+	Says string        `json:"says,omitempty"` // of Began: what the scenario says about the fix
+	Took time.Duration `json:"-"`              // of Ended; the journal has it in milliseconds, as "took"
+	Err  string        `json:"err,omitempty"`  // of Ended, when the phase could not be carried out
+	// Cancelled is set with Err where the person interrupted the phase: the error came of that.
+	Cancelled bool               `json:"cancelled,omitempty"`
+	Probed    *verdict.Probed    `json:"probed,omitempty"`   // of Probed
+	OK        bool               `json:"ok,omitempty"`       // of Probed and Judged: as wanted
+	Findings  []evidence.Finding `json:"findings,omitempty"` // of Found
 	// Judged carries the name of what is judged in Text.
 	Judged *verdict.Judgement `json:"judged,omitempty"`
 	Table  *verdict.Table     `json:"table,omitempty"` // of Measured

@@ -38,7 +38,7 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return
 	}
 	start := time.Now()
-	err := t.phaseThat(k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
+	err := t.phaseThat(ctx, k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
 		tried.Seen, err = t.see(ctx, s, tried.Fix)
 		return err
 	})

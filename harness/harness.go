@@ -124,7 +124,7 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 
 // begin is a record of the trial in which nothing was seen yet.
 func (t *Trial) begin() {
-	t.out = verdict.Trial{Scenario: *t.Scenario, Started: time.Now()}
+	t.out = verdict.Trial{Scenario: *t.Scenario, Set: t.Set, Started: time.Now()}
 	t.out.KubeProxy = kubeProxyOf(t.base.topology)
 }
 
@@ -150,7 +150,7 @@ func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
 
 // place asks the runtime what the trial will run on.
 func (t *Trial) place(ctx context.Context) error {
-	return t.phase("find a place", func() error {
+	return t.phase(ctx, "find a place", func() error {
 		facts, err := t.Runtime.Check(ctx, t.base.plan)
 		t.out.Place = verdict.Place(facts)
 		return err
@@ -219,16 +219,18 @@ func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
 }
 
 // phase runs do as a named part of the trial, with its time.
-func (t *Trial) phase(name string, do func() error) error { return t.phaseThat(name, "", do) }
+func (t *Trial) phase(ctx context.Context, name string, do func() error) error {
+	return t.phaseThat(ctx, name, "", do)
+}
 
 // phaseThat is phase for a fix, with what the scenario says about it.
-func (t *Trial) phaseThat(name, says string, do func() error) error {
+func (t *Trial) phaseThat(ctx context.Context, name, says string, do func() error) error {
 	start := time.Now()
 	t.tell(Event{Kind: Began, Text: name, Says: says})
 	err := do()
 	end := Event{Kind: Ended, Text: name, Took: time.Since(start), OK: err == nil}
 	if err != nil {
-		end.Err = err.Error()
+		end.Err, end.Cancelled = err.Error(), ctx.Err() != nil
 	}
 	t.out.Phases = append(t.out.Phases, verdict.Phase{Name: name, Took: end.Took})
 	t.tell(end)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness"
 )
 
 // What an interrupt kept from being seen is not blamed on the lab.
@@ -46,7 +48,16 @@ func TestInterrupt(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			row.prepare(rt, cancel)
+			var blamed []string // phases whose error is not told to come of the interrupt
+			x.Tell = func(e harness.Event) {
+				if e.Kind == harness.Ended && e.Err != "" && !e.Cancelled {
+					blamed = append(blamed, e.Text)
+				}
+			}
 			out, err := x.Run(ctx)
+			if len(blamed) > 0 {
+				t.Errorf("not told to be cancelled: %q", blamed)
+			}
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}

@@ -47,7 +47,7 @@ func (t *Trial) measureFirst(ctx context.Context, s *stand) error {
 		t.out.Matrix[0] = verdict.NotAsked(scenario.Before, verdict.JudgeLeftOut())
 		return nil
 	}
-	return t.phaseThat("matrix", t.Scenario.Matrix.Says, func() error { return s.bench.measure(ctx, scenario.Before) })
+	return t.phaseThat(ctx, "matrix", t.Scenario.Matrix.Says, func() error { return s.bench.measure(ctx, scenario.Before) })
 }
 
 // measure asks the matrix in a phase, if it is one of the matrix's.

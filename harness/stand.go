@@ -26,14 +26,14 @@ func (s *stand) showFirst(ctx context.Context) error {
 		return err
 	}
 	seen := &verdict.FaultSeen{}
-	err := t.phase("controls", func() (err error) {
+	err := t.phase(ctx, "controls", func() (err error) {
 		seen.Controls, err = s.bench.controls(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return t.phase("fault", func() (err error) {
+	return t.phase(ctx, "fault", func() (err error) {
 		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 		return nil, err
 	}
 	var seen *verdict.FaultSeen
-	err := s.trial.phase("fault", func() (err error) {
+	err := s.trial.phase(ctx, "fault", func() (err error) {
 		seen, err = s.bench.show(ctx)
 		return err
 	})
@@ -91,7 +91,7 @@ type bench struct {
 
 func (t *Trial) build(ctx context.Context, phase string, s setup) (*bench, error) {
 	b := &bench{trial: t, setup: s}
-	err := t.phase(phase, func() (err error) {
+	err := t.phase(ctx, phase, func() (err error) {
 		b.lab, err = t.Runtime.Up(ctx, s.plan)
 		return err
 	})

@@ -88,25 +88,30 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 		}
 		defer trials[i].journal.Close()
 	}
-	return a.runTrials(ctx, trials, notRun, f.place)
+	return a.runTrials(ctx, name, trials, notRun, f.place)
 }
 
-// runTrials runs prepared trials and ends with a table of them where there are several. notRun are names of what is left
-// out, with the reason.
-func (a *app) runTrials(ctx context.Context, trials []prepared, notRun [][2]string, place placeFlags) error {
+// runTrials runs prepared trials of the scenario name, and ends with a table of them where there are several. notRun are
+// names of what is left out, with the reason.
+func (a *app) runTrials(ctx context.Context, name string, trials []prepared, notRun [][2]string, place placeFlags) error {
 	places := &places{app: a, flags: place}
 	var reports []report.Report
 	code := ExitOK
 	for i, p := range trials {
-		if p.trial.Scenario.Variant != "" {
-			report.Heading(a.stdout, a.reportOptions(), p.trial.Scenario.FullName(), p.trial.Scenario.Says, i == 0)
+		sc := p.trial.Scenario
+		if code == verdict.ExitInterrupted {
+			notRun = append(notRun, [2]string{sc.FullName(), "interrupted before"})
+			continue
 		}
-		out, err := a.runTrial(ctx, p, places)
+		if sc.Variant != "" {
+			report.Heading(a.stdout, a.reportOptions(), sc.FullName(), sc.Says, i == 0)
+		}
+		r, err := a.runTrial(ctx, name, p, places)
 		if err != nil {
 			return errors.Join(err, places.close())
 		}
-		reports = append(reports, report.New(out))
-		code = verdict.Worse(code, out.ExitCode())
+		reports = append(reports, r)
+		code = verdict.Worse(code, r.ExitCode)
 	}
 	if len(reports)+len(notRun) > 1 {
 		report.Table(a.stdout, a.reportOptions(), reports, notRun)
@@ -191,7 +196,7 @@ func supported(all []experiment, place placeFlags) (kept []experiment, notRun []
 
 // runTrial runs a prepared trial and leaves its report in its directory. The report is written whatever the trial came
 // to; what was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
-func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict.Trial, error) {
+func (a *app) runTrial(ctx context.Context, name string, p prepared, places *places) (report.Report, error) {
 	trial, dir := p.trial, p.dir
 	screen := report.NewTerminal(a.stdout, a.reportOptions())
 	log := report.NewJournal(p.journal)
@@ -204,18 +209,18 @@ func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict
 	}
 	trial.Runtime = places.forTrial(ctx, trial, p.plans)
 	out, runErr := trial.Run(ctx)
-	r := report.New(out)
+	r := report.New(out, report.Maker{Version: program(), Again: again(name, out, places.flags, trial.Only)})
 	if err := report.Write(dir, r); err != nil {
-		return out, &exit{ExitBroken, err}
+		return r, &exit{ExitBroken, err}
 	}
 	if err := log.Err(); err != nil {
-		return out, &exit{ExitBroken, err}
+		return r, &exit{ExitBroken, err}
 	}
 	screen.Close(r, dir)
-	if runErr != nil {
-		return out, fmt.Errorf("%s: %w", trial.Scenario.FullName(), runErr)
+	if runErr != nil && !out.Cancelled { // of an interrupt the terminal has told
+		return r, fmt.Errorf("%s: %w", trial.Scenario.FullName(), runErr)
 	}
-	return out, nil
+	return r, nil
 }
 
 func (a *app) reportOptions() report.Options {

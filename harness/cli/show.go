@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -177,16 +176,7 @@ func (a *app) version() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			version, commit := "devel", ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version = info.Main.Version
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						commit = " " + s.Value
-					}
-				}
-			}
-			_, err := fmt.Fprintf(a.stdout, "faultline %s%s, %s, kube-proxy %s by default\n", version, commit, runtime.Version(), topology.DefaultKubeProxy)
+			_, err := fmt.Fprintf(a.stdout, "%s, %s, kube-proxy %s by default\n", program(), runtime.Version(), topology.DefaultKubeProxy)
 			return err
 		},
 	}

@@ -13,6 +13,7 @@ import (
 )
 
 var (
+	maker    = Maker{Version: "faultline v0.1.0", Again: "faultline run invented --runtime vm --kernel debian-11 --set kubeProxy.mode=ipvs"}
 	yes      = true
 	began    = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	symptom  = scenario.Expectation{Want: probe.Timeout}
@@ -24,9 +25,10 @@ var (
 
 // experiment is a scenario with one of everything.
 func experiment() scenario.Scenario {
-	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
+	act := []scenario.Action{{On: "cloud", Cmd: []string{"sh", "-c", "ip xfrm policy"}}, {On: "edge", Cmd: []string{"nft", "-f", "-"}, Stdin: "add table ip a\n"}, {On: "edge", Restart: scenario.KubeProxy}}
 	return scenario.Scenario{
 		Name: "invented", Title: "A client times out on a Service", System: "None at all", Refs: []string{"https://example.com/1"}, Topology: "none",
+		Set:      map[string]string{"kubeProxy.mode": "iptables", "services.web.port": "80"},
 		Controls: []scenario.Probe{{Name: "host to pod IP", From: "cloud", To: "edge-pod:8080", Expectation: mended}},
 		Fault: scenario.Fault{
 			Probe:  scenario.Probe{Name: "host to the Service", From: "cloud", To: "web:80", Expectation: symptom},
@@ -42,7 +44,7 @@ func experiment() scenario.Scenario {
 			{Name: "iptables-mode", Says: "Run kube-proxy in iptables mode", Set: map[string]string{"kubeProxy.mode": "iptables"}},
 			{Name: "nftables-mode", Needs: scenario.Needs{Kernel: "5.13"}, Set: map[string]string{"kubeProxy.mode": "nftables"}},
 		},
-		Inert: []scenario.Fix{{Name: "wrong-direction", Run: act, Undo: act}, {Name: "other-cidr", Run: act}},
+		Inert: []scenario.Fix{{Name: "wrong-direction", Run: act, Undo: act}, {Name: "other-cidr", Run: act, NoUndo: "the flow is gone"}},
 	}
 }
 
@@ -87,6 +89,7 @@ func trial() verdict.Trial {
 	s := experiment()
 	t := verdict.Trial{
 		Scenario:  s,
+		Set:       map[string]string{"kubeProxy.mode": "ipvs"},
 		Started:   began,
 		Place:     verdict.Place{Runtime: "vm", Kernel: "5.10.0-28-cloud-amd64", Accelerator: "tcg", Detail: "kvm: the guest hung | <for 3 s>"},
 		KubeProxy: verdict.KubeProxy{Version: "v1.36.3", Mode: "ipvs"},

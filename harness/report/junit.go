@@ -49,7 +49,9 @@ type problem struct {
 }
 
 // JUnit is the report as CI systems read it: one test case for the fault, for each control in each phase and for each
-// fix. A verdict that is not as documented is a failure, a lab that broke an error; what was not tried is skipped.
+// fix. A verdict that is not as documented is a failure; a lab that broke, or that this place cannot carry although the
+// scenario does not say so, is an error; what was not tried is skipped. There are failures or errors if and only if the
+// exit code is not 0: where no single verdict tells why, a test case for the whole trial does.
 func JUnit(r Report) []byte {
 	s := testSuite{
 		Name:      fmt.Sprintf("%s [%s]", r.name(), r.Runtime),
@@ -64,7 +66,10 @@ func JUnit(r Report) []byte {
 	class := "faultline." + strings.ReplaceAll(r.name(), "/", ".")
 	for _, c := range r.Controls {
 		one := testCase{Class: class, Name: fmt.Sprintf("control %s (%s)", c.Name, c.Phase), Time: junitTime(c.Took), Out: c.saw()}
-		if !c.OK {
+		switch {
+		case c.Documented:
+			one.Out = "broken, as documented: " + one.Out
+		case !c.OK:
 			one.Failure = &problem{fmt.Sprintf("wanted %s; saw %s", c.Wanted, c.saw()), "Control"}
 		}
 		s.Cases = append(s.Cases, one)
@@ -88,6 +93,11 @@ func JUnit(r Report) []byte {
 		}
 	}
 	s.count()
+	if r.ExitCode != verdict.ExitExpected && s.Failures+s.Errors == 0 {
+		s.Cases = append(s.Cases, testCase{Class: class, Name: "the whole trial", Time: junitTime(r.Durations.Total),
+			Error: &problem{printable(fmt.Sprintf("%s (exit code %d)", conclusion(r), r.ExitCode)), "Trial"}})
+		s.count()
+	}
 	out, err := xml.MarshalIndent(testSuites{Name: "faultline", Suite: s}, "", "  ")
 	if err != nil {
 		panic(err) // strings and numbers alone
@@ -98,10 +108,10 @@ func JUnit(r Report) []byte {
 func (c *testCase) judge(v Verdict, expected bool, why string) {
 	p := &problem{Message: printable(fmt.Sprintf("%s: %s", v, why)), Type: string(v)}
 	switch {
-	case v == verdict.Unsupported || v == verdict.NotTried:
+	case v == verdict.NotTried, v == verdict.Unsupported && expected:
 		p.Type = ""
 		c.Skipped = p
-	case v == verdict.BrokenLab:
+	case v == verdict.BrokenLab, v == verdict.Unsupported:
 		c.Error = p
 	case !expected:
 		c.Failure = p
@@ -109,7 +119,7 @@ func (c *testCase) judge(v Verdict, expected bool, why string) {
 }
 
 func (s *testSuite) count() {
-	s.Tests = len(s.Cases)
+	s.Tests, s.Failures, s.Errors, s.Skipped = len(s.Cases), 0, 0, 0
 	for _, c := range s.Cases {
 		switch {
 		case c.Failure != nil:

@@ -11,20 +11,20 @@ import (
 // Markdown is the report as a person reads it in an issue.
 func Markdown(r Report) []byte {
 	var m markdown
-	m.line("# %s: %s", r.name(), r.Verdict)
+	m.line("# %s: %s", r.name(), either(r.ExitCode == verdict.ExitInterrupted, "interrupted", string(r.Verdict)))
 	m.line("%s.", md(strings.TrimSuffix(r.Title, ".")))
 	m.line("**%s.**", md(capital(conclusion(r))))
 	m.place(r)
 	m.line("## The fault")
 	m.line("%s: %s", r.Verdict, md(r.Why))
 	m.table("Probe | From | To | Wanted | Seen", probeRows(r.Fault.Probe)...)
-	m.evidence(r.Fault.Evidence)
+	m.evidence("Evidence", r.Fault.Evidence)
 	m.line("## Controls")
 	m.controls(r.Controls)
 	m.line("## Fixes")
-	m.fixes(r.Fixes)
+	m.fixes(r.Fixes, false)
 	m.line("## What must not help")
-	m.fixes(r.Inert)
+	m.fixes(r.Inert, true)
 	m.matrix(r.Matrix)
 	m.line("## Where the time went")
 	m.durations(r.Durations)
@@ -63,21 +63,28 @@ func md(s string) string {
 }
 
 func (m *markdown) place(r Report) {
-	rows := [][]string{{"runtime", r.Runtime + either(r.Accelerator != "", " ("+r.Accelerator+")", "")}, {"kernel", r.Kernel}}
-	if r.Place != "" {
-		rows = append(rows, []string{"", r.Place})
-	}
-	if r.KubeProxy.Version != "" {
-		rows = append(rows, []string{"kube-proxy", r.KubeProxy.Version + ", mode " + r.KubeProxy.Mode})
-	}
-	if r.System != "" {
-		rows = append(rows, []string{"seen in", r.System})
+	rows := [][]string{
+		{"runtime", r.Runtime},
+		{"kernel", r.Kernel},
+		{either(r.Accelerator != "", "accelerator", "place"), strings.TrimPrefix(r.Accelerator+either(r.Place != "", ", "+r.Place, ""), ", ")},
+		{"kube-proxy", r.KubeProxy.Version + either(r.KubeProxy.Mode != "", ", mode "+r.KubeProxy.Mode, "")},
+		{"settings given", r.Given.String()},
+		{"all settings", r.Settings.String()},
+		{"seen in", r.System},
 	}
 	for _, ref := range r.Refs {
 		rows = append(rows, []string{"reported in", ref})
 	}
-	rows = append(rows, []string{"started", r.Started.UTC().Format("2006-01-02 15:04:05 MST")}, []string{"took", seconds(r.Durations.Total)})
-	m.table("Where | ", rows...)
+	rows = append(rows,
+		[]string{"started", r.Started.UTC().Format("2006-01-02 15:04:05 MST")},
+		[]string{"took", seconds(r.Durations.Total)},
+		[]string{"made by", r.MadeBy},
+	)
+	m.table("Where | ", slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })...)
+	if r.Again != "" {
+		m.line("Again with:")
+		m.code(r.Again)
+	}
 }
 
 func probeRows(list ...Probe) [][]string {
@@ -88,12 +95,18 @@ func probeRows(list ...Probe) [][]string {
 	return rows
 }
 
-func (m *markdown) evidence(list []Evidence) {
+// evidence writes a table of evidence that is to be there.
+func (m *markdown) evidence(title string, list []Evidence) {
+	m.findings(title+" | On | Wanted | Before | After | There", list, func(e Evidence) string { return either(e.OK, "yes", "NO") })
+}
+
+// findings writes a table of evidence, with a word on each in the last column.
+func (m *markdown) findings(header string, list []Evidence, word func(Evidence) string) {
 	var rows [][]string
 	for _, e := range list {
-		rows = append(rows, []string{e.Name, e.On, e.Want, e.Before, e.After, either(e.OK, "yes", "no")})
+		rows = append(rows, []string{e.Name, e.On, e.Want, e.Before, e.After, word(e)})
 	}
-	m.table("Evidence | On | Wanted | Before | After | There", rows...)
+	m.table(header, rows...)
 	for _, e := range list {
 		if e.Readings.After.Text != "" {
 			m.line("%s, after the probe:", md(e.Name))
@@ -113,42 +126,13 @@ func (m *markdown) code(text string) {
 func (m *markdown) controls(list []Control) {
 	var rows [][]string
 	for _, c := range list {
-		rows = append(rows, []string{c.Name, c.Phase, c.Wanted, c.saw(), either(c.OK, "yes", "NO")})
+		rows = append(rows, []string{c.Name, c.Phase, c.Wanted, c.saw(), either(c.OK, "yes", either(c.Documented, "NO, as documented", "NO"))})
 	}
 	m.table("Control | Phase | Wanted | Seen | Holds", rows...)
 }
 
-func (m *markdown) fixes(list []Fix) {
-	var rows [][]string
-	for _, f := range list {
-		rows = append(rows, []string{f.Name, string(f.Verdict), either(f.Expected, "yes", "NO"), f.Why, undone(f.Undone), seconds(f.Took)})
-	}
-	m.table("Fix | Verdict | As documented | Why | After the undo | Took", rows...)
-	for _, f := range list {
-		if f.Probe == nil {
-			continue
-		}
-		m.line("### %s", md(f.Name))
-		if f.Says != "" {
-			m.line("%s.", md(strings.TrimSuffix(f.Says, ".")))
-		}
-		m.table("Probe | From | To | Wanted | Seen", probeRows(*f.Probe)...)
-		if len(f.Broke) > 0 {
-			m.line("Controls that broke: %s.", md(strings.Join(f.Broke, ", ")))
-		}
-		m.evidence(slices.Concat(f.Evidence, f.Own))
-	}
-}
-
 // capital is a sentence that begins with a capital letter.
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-func undone(v *verdict.Verdict) string {
-	if v == nil {
-		return ""
-	}
-	return string(*v)
-}
 
 func (m *markdown) durations(d Durations) {
 	var rows [][]string

@@ -219,7 +219,7 @@ func (m *markdown) matrix(x *Matrix) {
 			for _, c := range row {
 				if !c.Holds {
 					m.line("%s: %s", md(c.Name), md(c.saw()))
-					m.evidence(c.Evidence)
+					m.findings("Evidence | On | Wanted | Before | After | There", c.Evidence, func(e Evidence) string { return either(e.OK, "yes", "no") })
 				}
 			}
 		}

@@ -38,7 +38,7 @@ func measured() verdict.Trial {
 }
 
 func TestReportsOfAMatrix(t *testing.T) {
-	r := New(measured())
+	r := New(measured(), maker)
 	golden(t, "testdata/matrix.json", JSON(r))
 	golden(t, "testdata/matrix.md", Markdown(r))
 	var b bytes.Buffer
@@ -59,7 +59,7 @@ func TestMatrixListsAreNeverNull(t *testing.T) {
 			Phases   []struct{ Cells []json.RawMessage }
 		}
 	}
-	if err := json.Unmarshal(JSON(New(x)), &r); err != nil {
+	if err := json.Unmarshal(JSON(New(x, maker)), &r); err != nil {
 		t.Fatal(err)
 	}
 	if r.Matrix.From == nil || r.Matrix.To == nil || len(r.Matrix.Phases) != 1 || r.Matrix.Phases[0].Cells == nil {
@@ -69,7 +69,7 @@ func TestMatrixListsAreNeverNull(t *testing.T) {
 
 func TestJUnitOfAMatrix(t *testing.T) {
 	var got testSuites
-	if err := xml.Unmarshal(JUnit(New(measured())), &got); err != nil {
+	if err := xml.Unmarshal(JUnit(New(measured(), maker)), &got); err != nil {
 		t.Fatal(err)
 	}
 	cases := got.Suite.Cases[len(got.Suite.Cases)-3:]

@@ -6,6 +6,9 @@
 package report
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
@@ -27,6 +30,10 @@ type Report struct {
 	System      string    `json:"system,omitempty"`                             // the product in which the fault was seen
 	Refs        []string  `json:"refs,omitempty"`                               // where the fault was reported
 	Started     time.Time `json:"started"`                                      // when the trial began
+	MadeBy      string    `json:"madeBy"`                                       // program and version
+	Again       string    `json:"again"`                                        // command line that runs the same trial again, with the runtime and the kernel that were used
+	Given       Settings  `json:"given"`                                        // settings of the topology that were given on the command line
+	Settings    Settings  `json:"settings"`                                     // all settings of the base lab: the scenario's, and those that were given
 	Runtime     string    `json:"runtime"`                                      // "netns", "vm" or "kind"
 	Accelerator string    `json:"accelerator"`                                  // of a vm: "kvm" or "tcg"; else empty
 	Kernel      string    `json:"kernel"`                                       // release of the kernel that was tried, as in uname -r
@@ -43,6 +50,15 @@ type Report struct {
 	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
 	NotVerified []string  `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
 	Durations   Durations `json:"durations"`                                    // where the time went
+}
+
+// Settings are settings of a topology, values by path. They are never null.
+type Settings map[string]string
+
+// Maker is what made a report.
+type Maker struct {
+	Version string // program and version
+	Again   string // command line that runs the same trial again
 }
 
 // Verdict is a verdict.Verdict.
@@ -70,8 +86,9 @@ type Probe struct {
 
 // Control is a control with the phase in which it was asked.
 type Control struct {
-	Phase string `json:"phase"` // "before" the fault was shown, or "fix NAME"
+	Phase string `json:"phase"` // "before" the fault was shown, or "fix NAME", or "inert NAME"
 	Probe
+	Documented bool `json:"documented"` // it does not hold, and the fix of this phase is documented to break it
 }
 
 // Fault is the failure as it was seen.
@@ -102,7 +119,13 @@ type Readings struct {
 // Fix is a documented or an inert fix with the verdict on it.
 type Fix struct {
 	Name     string     `json:"name"`
-	Says     string     `json:"says,omitempty"` // one sentence about it
+	Says     string     `json:"says,omitempty"`   // one sentence about it
+	Run      []Command  `json:"run"`              // what the fix is: these commands on the live lab,
+	Set      Settings   `json:"set"`              // or these settings of a lab of its own,
+	Asks     string     `json:"asks,omitempty"`   // or this probe instead of the fault's, in words
+	Undo     []Command  `json:"undo"`             // what takes run back
+	NoUndo   string     `json:"noUndo,omitempty"` // why run cannot be taken back
+	Leaves   []string   `json:"leaves"`           // names of the evidence that the fix is documented to leave in place
 	Verdict  Verdict    `json:"verdict"`
 	Expected bool       `json:"expected"`                     // this is what the scenario documents
 	Why      string     `json:"why"`                          // reason of the verdict
@@ -112,6 +135,14 @@ type Fix struct {
 	Broke    []string   `json:"broke"`                        // names of the controls that did not hold while the fix was in place
 	Undone   *Verdict   `json:"undone" jsonschema:"nullable"` // verdict on the fault after the undo: Reproduced if it came back; null if nothing was undone
 	Took     int64      `json:"took"`                         // milliseconds
+}
+
+// Command is a command that runs on a node, or a restart.
+type Command struct {
+	On      string   `json:"on"`                // node
+	Cmd     []string `json:"cmd,omitempty"`     // program and arguments
+	Stdin   string   `json:"stdin,omitempty"`   // its standard input
+	Restart string   `json:"restart,omitempty"` // what is ended and started again instead: "kube-proxy"
 }
 
 // Durations says where the time went, in milliseconds.
@@ -127,7 +158,7 @@ type Phase struct {
 }
 
 // New makes the report on a trial.
-func New(t verdict.Trial) Report {
+func New(t verdict.Trial, by Maker) Report {
 	r := Report{
 		Schema:      SchemaVersion,
 		Scenario:    t.Scenario.Name,
@@ -136,6 +167,10 @@ func New(t verdict.Trial) Report {
 		System:      t.Scenario.System,
 		Refs:        t.Scenario.Refs,
 		Started:     t.Started,
+		MadeBy:      by.Version,
+		Again:       by.Again,
+		Given:       merged(t.Set),
+		Settings:    merged(t.Scenario.Set, t.Set),
 		Runtime:     t.Place.Runtime,
 		Accelerator: t.Place.Accelerator,
 		Kernel:      t.Place.Kernel,
@@ -154,23 +189,37 @@ func New(t verdict.Trial) Report {
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {
-		r.controls("before", t.Fault.Controls)
+		r.controls("before", t.Fault.Controls, nil)
 		r.Fault = Fault{Probe: newProbe(t.Fault.Probe), Evidence: newEvidence(t.Fault.Evidence)}
 	}
-	for _, list := range [][]verdict.Tried{t.Fixes, t.Inert} {
-		for _, f := range list {
+	for _, list := range []struct {
+		what  string
+		tried []verdict.Tried
+	}{{"fix ", t.Fixes}, {"inert ", t.Inert}} {
+		for _, f := range list.tried {
 			if f.Seen != nil {
-				r.controls("fix "+f.Fix.Name, f.Seen.Controls)
+				r.controls(list.what+f.Fix.Name, f.Seen.Controls, f.Fix.Breaks)
 			}
 		}
 	}
 	return r
 }
 
-func (r *Report) controls(phase string, list []verdict.Probed) {
+func (r *Report) controls(phase string, list []verdict.Probed, breaks []string) {
 	for _, p := range list {
-		r.Controls = append(r.Controls, Control{phase, newProbe(p)})
+		c := Control{Phase: phase, Probe: newProbe(p)}
+		c.Documented = !c.OK && slices.Contains(breaks, c.Name)
+		r.Controls = append(r.Controls, c)
 	}
+}
+
+// merged is the settings in all of list, the later ones winning.
+func merged(list ...map[string]string) Settings {
+	all := Settings{}
+	for _, m := range list {
+		maps.Copy(all, m)
+	}
+	return all
 }
 
 func newProbe(p verdict.Probed) Probe {
@@ -210,6 +259,11 @@ func newFixes(s scenario.Scenario, tried []verdict.Tried, inert bool) []Fix {
 		list[i] = Fix{
 			Name:     t.Fix.Name,
 			Says:     t.Fix.Says,
+			Run:      newCommands(t.Fix.Run),
+			Set:      merged(t.Fix.Set),
+			Undo:     newCommands(t.Fix.Undo),
+			NoUndo:   t.Fix.NoUndo,
+			Leaves:   append([]string{}, t.Fix.Leaves...),
 			Verdict:  t.Judgement.Verdict,
 			Expected: t.Judgement.Expected,
 			Why:      t.Judgement.Why,
@@ -217,6 +271,9 @@ func newFixes(s scenario.Scenario, tried []verdict.Tried, inert bool) []Fix {
 			Own:      []Evidence{},
 			Broke:    []string{},
 			Took:     t.Took.Milliseconds(),
+		}
+		if p := t.Fix.Probe; p != nil {
+			list[i].Asks = fmt.Sprintf("%s: %s to %s, wanted %s", p.Name, p.From, p.To, p.Expectation)
 		}
 		if t.Seen != nil {
 			seen := *t.Seen
@@ -242,6 +299,14 @@ func (f *Fix) seen(s scenario.Scenario, seen verdict.FixSeen, inert bool) {
 		v := verdict.JudgeFault(s, *seen.Undone).Verdict
 		f.Undone = &v
 	}
+}
+
+func newCommands(actions []scenario.Action) []Command {
+	list := make([]Command, len(actions))
+	for i, a := range actions {
+		list[i] = Command(a)
+	}
+	return list
 }
 
 func newDurations(t verdict.Trial) Durations {

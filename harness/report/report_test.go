@@ -40,7 +40,7 @@ func golden(t *testing.T, file string, got []byte) {
 }
 
 func TestReports(t *testing.T) {
-	r := New(trial())
+	r := New(trial(), maker)
 	golden(t, "testdata/report.json", JSON(r))
 	golden(t, "testdata/junit.xml", JUnit(r))
 	golden(t, "testdata/report.md", Markdown(r))
@@ -48,7 +48,7 @@ func TestReports(t *testing.T) {
 
 func TestReportsOfATrialThatSawNothing(t *testing.T) {
 	s := experiment()
-	r := New(verdict.Trial{Scenario: s, Started: began, Judgement: verdict.Judgement{Verdict: verdict.Unsupported, Why: "runtime netns: unsupported here:\n  - ip_vs"}})
+	r := New(verdict.Trial{Scenario: s, Started: began, Judgement: verdict.Judgement{Verdict: verdict.Unsupported, Why: "runtime netns: unsupported here:\n  - ip_vs"}}, Maker{})
 	golden(t, "testdata/unsupported.json", JSON(r))
 	golden(t, "testdata/unsupported.xml", JUnit(r))
 	golden(t, "testdata/unsupported.md", Markdown(r))
@@ -64,7 +64,7 @@ func TestListsAreNeverNull(t *testing.T) {
 			Fault                  struct{ Evidence []json.RawMessage }
 			Durations              struct{ Phases []json.RawMessage }
 		}
-		if err := json.Unmarshal(JSON(New(x)), &r); err != nil {
+		if err := json.Unmarshal(JSON(New(x, maker)), &r); err != nil {
 			t.Fatal(err)
 		}
 		if r.Controls == nil || r.Fixes == nil || r.Inert == nil || r.Fault.Evidence == nil || r.Durations.Phases == nil {
@@ -75,7 +75,7 @@ func TestListsAreNeverNull(t *testing.T) {
 
 func TestJUnitCounts(t *testing.T) {
 	var got testSuites
-	if err := xml.Unmarshal(JUnit(New(trial())), &got); err != nil {
+	if err := xml.Unmarshal(JUnit(New(trial(), maker)), &got); err != nil {
 		t.Fatal(err)
 	}
 	s := got.Suite
@@ -84,7 +84,7 @@ func TestJUnitCounts(t *testing.T) {
 	}
 	x := trial()
 	x.Fixes[0].Judgement = verdict.JudgeBroken("the guest died")
-	if err := xml.Unmarshal(JUnit(New(x)), &got); err != nil || got.Suite.Errors != 1 {
+	if err := xml.Unmarshal(JUnit(New(x, maker)), &got); err != nil || got.Suite.Errors != 1 {
 		t.Errorf("errors %d, %v", got.Suite.Errors, err)
 	}
 }
@@ -100,7 +100,7 @@ func TestTerminal(t *testing.T) {
 		for _, e := range story() {
 			term.Tell(e)
 		}
-		term.Close(New(trial()), "build/reports/invented")
+		term.Close(New(trial(), maker), "build/reports/invented")
 		golden(t, file, b.Bytes())
 		if !o.Colour && o.Width == 0 && strings.ContainsAny(b.String(), "\x1b\r") {
 			t.Errorf("%s has control characters", file)
@@ -109,7 +109,7 @@ func TestTerminal(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	good, bad, none := New(trial()), New(trial()), New(verdict.Trial{Scenario: experiment()})
+	good, bad, none := New(trial(), maker), New(trial(), maker), New(verdict.Trial{Scenario: experiment()}, maker)
 	good.Variant, good.Expected = "plain", true
 	bad.Variant, bad.Verdict = "upside-down", verdict.WrongReason
 	none.Variant = "nowhere"
@@ -129,13 +129,13 @@ func TestTable(t *testing.T) {
 func TestVariantIsPartOfTheName(t *testing.T) {
 	x := trial()
 	x.Scenario.Variant = "upside-down"
-	r := New(x)
+	r := New(x, maker)
 	for what, text := range map[string][]byte{"report.json": JSON(r), "junit.xml": JUnit(r), "report.md": Markdown(r)} {
 		if !strings.Contains(string(text), "upside-down") {
 			t.Errorf("%s does not name the variant", what)
 		}
 	}
-	if strings.Contains(string(JSON(New(trial()))), `"variant"`) {
+	if strings.Contains(string(JSON(New(trial(), maker))), `"variant"`) {
 		t.Error("report.json names a variant where there is none")
 	}
 }
@@ -153,6 +153,9 @@ func TestJournalHasWholeLines(t *testing.T) {
 		var got harness.Event
 		if err := json.Unmarshal([]byte(w[i]), &got); err != nil || strings.Index(w[i], "\n") != len(w[i])-1 {
 			t.Fatalf("write %d: %q: %v", i, w[i], err)
+		}
+		if strings.Contains(w[i], "00000000") { // a time in nanoseconds
+			t.Errorf("write %d has nanoseconds: %s", i, w[i])
 		}
 		if got.Kind != want.Kind || got.Text != want.Text || !got.Time.Equal(want.Time) {
 			t.Errorf("write %d: got %+v, want %+v", i, got, want)
@@ -188,7 +191,7 @@ func (f *full) Write([]byte) (int, error) {
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "build", "reports", "invented")
 	for range 2 { // the second takes the first away
-		if err := Write(dir, New(trial())); err != nil {
+		if err := Write(dir, New(trial(), maker)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -212,14 +215,14 @@ func TestWriteSaysWhichFileItCouldNotWrite(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	err := Write(filepath.Join(dir, "file", "reports"), New(trial()))
+	err := Write(filepath.Join(dir, "file", "reports"), New(trial(), maker))
 	if want := "write report: mkdir " + dir + "/file: not a directory"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, JSONFile, "x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err = Write(dir, New(trial()))
+	err = Write(dir, New(trial(), maker))
 	if want := "take an earlier report away: remove " + dir + "/report.json: directory not empty"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -244,7 +247,7 @@ func TestWriteWithoutRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := write.whole(filepath.Join(dir, "f"), make([]byte, 100))
-			all := Write(dir, New(trial()))
+			all := Write(dir, New(trial(), maker))
 			if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
 				t.Fatal(err)
 			}

@@ -40,7 +40,11 @@ func (t *Terminal) Close(r Report, dir string) {
 	case r.Expected, undisputed(r):
 		outcome = t.style.yellow
 	}
-	t.line("%s%s, in %s: %s", t.style.bold(r.name()), where(r), seconds(r.Durations.Total), outcome(conclusion(r)))
+	took := ", in " + seconds(r.Durations.Total)
+	if r.ExitCode == verdict.ExitInterrupted {
+		took = "" // the conclusion says it
+	}
+	t.line("%s%s%s: %s", t.style.bold(r.name()), where(r), took, outcome(conclusion(r)))
 	if dir != "" {
 		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
 	}
@@ -53,8 +57,10 @@ func (t *Terminal) remark(v Verdict, expected bool, broke []string) string {
 		breaks = "; breaks " + oneLine(strings.Join(broke, ", "))
 	}
 	switch {
-	case !expected && v == verdict.NotTried:
-		return t.style.red("  not tried")
+	case !expected && v == verdict.NotTried: // for want of the fault, or of time: the last line says it
+		return ""
+	case !expected && v == verdict.Unsupported:
+		return t.style.red("  not verified")
 	case !expected:
 		return t.style.red("  not as documented" + breaks)
 	case v == verdict.Unsupported, v == verdict.NotTried:
@@ -70,17 +76,28 @@ func conclusion(r Report) string {
 	unverified := "; NOT VERIFIED: " + strings.Join(r.NotVerified, ", ")
 	switch {
 	case r.ExitCode == verdict.ExitInterrupted:
-		return "interrupted" + either(len(r.NotVerified) > 0, unverified, "")
+		return interrupted(r) + either(len(r.NotVerified) > 0, unverified, "")
 	case r.Expected && len(r.NotVerified) == 0:
 		return "everything is as documented"
 	case r.Expected:
 		return "as documented as far as it was tried" + unverified
+	case r.Verdict != verdict.Reproduced:
+		return "the verdict on the fault is " + string(r.Verdict) + ", so no fix was tried"
 	case undisputed(r):
 		return "nothing is against what is documented, but too little was tried to say more" + unverified
 	case len(r.NotVerified) > 0:
 		return "not everything is as documented" + unverified
 	}
 	return "not everything is as documented"
+}
+
+// interrupted says when the person ended the trial, and in which of its parts.
+func interrupted(r Report) string {
+	during := ""
+	if n := len(r.Durations.Phases); n > 0 {
+		during = ", during " + oneLine(r.Durations.Phases[n-1].Name) // they stand in the order in which they ended
+	}
+	return "interrupted after " + seconds(r.Durations.Total) + during
 }
 
 // undisputed says whether a report that is not as expected has nothing in it that is against the documentation.

@@ -29,6 +29,7 @@ type Terminal struct {
 	style   style
 	first   time.Time // of the first event; elapsed time counts from it
 	depth   int       // of the phase that runs, within others
+	failed  string    // the error that was told last
 	passing bool      // the last line is to be replaced by the next
 }
 
@@ -113,14 +114,23 @@ func (t *Terminal) judged(e harness.Event) {
 	if j.Verdict == verdict.Reproduced {
 		why = "every control holds, and the symptom has all of the evidence" // which stands above, line by line
 	}
+	if why != "" && why == t.failed {
+		why = "for the reason above"
+	}
 	t.block("", t.style.bold(oneLine(e.Text)+": ")+t.style.verdict(j.Verdict, j.Expected)+" - "+printable(why))
 }
 
 func (t *Terminal) ended(e harness.Event) {
-	if e.Err != "" {
-		t.block(t.style.red("failed after "+took(e.Took)+": "), printable(e.Err))
-	} else {
+	switch {
+	case e.Err == "":
 		t.block("", t.style.faint("took "+took(e.Took)))
+	case e.Cancelled: // whatever the error says came of it; the journal keeps it
+		t.block("", t.style.yellow("interrupted after "+took(e.Took)))
+	case e.Err == t.failed: // the same error, on its way out
+		t.block("", t.style.red("failed after "+took(e.Took)))
+	default:
+		t.block(t.style.red("failed after "+took(e.Took)+": "), printable(e.Err))
+		t.failed = e.Err
 	}
 	t.depth = max(t.depth-1, 0)
 }

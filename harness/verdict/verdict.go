@@ -100,6 +100,7 @@ type Tried struct {
 // Trial is everything that a trial saw, judged. It is what reports are made of.
 type Trial struct {
 	Scenario  scenario.Scenario
+	Set       map[string]string // settings of the topology that were given on top of the scenario's own
 	Started   time.Time
 	Place     Place
 	KubeProxy KubeProxy  // of the base lab
