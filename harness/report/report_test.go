@@ -122,6 +122,7 @@ func TestTable(t *testing.T) {
 		Table(&b, o, []Report{good, bad, none}, [][2]string{{"invented/guests-alone", "its file names the runtimes vm"}})
 	}
 	good.Matrix = &Matrix{Phases: []MatrixPhase{{Asked: true, Expected: true}, {Expected: true}}}
+	bad.ExitCode = verdict.ExitInterrupted
 	Table(&b, Options{}, []Report{good, bad}, nil)
 	golden(t, "testdata/table.txt", b.Bytes())
 }

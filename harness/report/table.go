@@ -47,6 +47,8 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 			r := reports[i-1]
 			cells[2] = st.verdict(r.Verdict, r.Verdict == verdict.Reproduced) + strings.Repeat(" ", wide[2]-len(r.Verdict))
 			switch {
+			case r.ExitCode == verdict.ExitInterrupted:
+				remark = "  " + st.yellow("interrupted")
 			case !r.Expected:
 				remark = "  " + st.red("not as documented")
 			case len(r.NotVerified) > 0:
