@@ -7,14 +7,19 @@ import (
 )
 
 // Packets asks for packets seen at an interface while the probe ran. The count is their number, the words are one line
-// for each as "SRC:PORT>DST:PORT FLAGS". A segment that the kernel has not cut yet (GSO) is one packet.
+// for each as "SRC:PORT>DST:PORT FLAGS", with "vlan 178" behind it where the frame has a tag. A segment that the kernel
+// has not cut yet (GSO) is one packet.
 type Packets struct {
 	Interface string `yaml:"interface" json:"interface"`
-	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port"; empty: any
-	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port"; empty: any
+	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port", "node:client" for the probe's own port; empty: any
+	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port", "node:client" for the probe's own port; empty: any
 	Proto     string `yaml:"proto,omitempty" json:"proto,omitempty"` // "tcp", "udp", "icmp", "esp"; empty: any
 	Flags     string `yaml:"flags,omitempty" json:"flags,omitempty"` // exactly these TCP flags: "syn", "syn-ack", "rst", "fin-ack"; empty: any
+	VLAN      int    `yaml:"vlan,omitempty" json:"vlan,omitempty"`   // the VLAN of the frame's (outer) tag; 0: any, or no tag
 }
+
+// maxVLAN is the highest VLAN there is: 4095 is reserved.
+const maxVLAN = 4094
 
 var packetProtos = []string{"tcp", "udp", "icmp", "esp"}
 
@@ -68,6 +73,9 @@ func (q Packets) subject() string {
 			s += " " + strings.TrimSpace(part[0]+" "+part[1])
 		}
 	}
+	if q.VLAN != 0 {
+		s += fmt.Sprintf(" vlan %d", q.VLAN)
+	}
 	return s
 }
 
@@ -81,6 +89,9 @@ func (q Packets) check() []Problem {
 	}
 	for _, end := range [][2]string{{"from", q.From}, {"to", q.To}} {
 		ps = append(ps, checkEnd(end[0], end[1])...)
+	}
+	if q.VLAN < 0 || q.VLAN > maxVLAN {
+		ps = append(ps, Problem{"vlan", fmt.Sprintf("%d is not a VLAN", q.VLAN), fmt.Sprintf("1 to %d", maxVLAN)})
 	}
 	if q.Flags == "" {
 		return ps
@@ -103,4 +114,22 @@ func (q Packets) resolve(s *Spec, n names) (err error) {
 	}
 	s.Packets = &q
 	return nil
+}
+
+// WithClient is s with the probe's own port where s says "client". Port 0 changes nothing: the probe had none.
+func (s Spec) WithClient(port uint16) Spec {
+	if s.Packets == nil || port == 0 {
+		return s
+	}
+	q := *s.Packets
+	for _, end := range []*string{&q.From, &q.To} {
+		*end = strings.ReplaceAll(*end, clientSuffix, fmt.Sprintf(":%d", port))
+	}
+	s.Packets = &q
+	return s
+}
+
+// NeedsClient says whether q still waits for the probe's own port.
+func (q Packets) NeedsClient() bool {
+	return strings.Contains(q.From, clientSuffix) || strings.Contains(q.To, clientSuffix)
 }
