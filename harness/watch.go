@@ -78,7 +78,6 @@ func (b *bench) seesOwnFlow(s evidence.Spec, p scenario.Probe) bool {
 // findings takes the readings after the probe and judges each spec by both.
 func (w *watch) findings(o probe.Observation) ([]evidence.Finding, error) {
 	for i := range w.specs {
-		w.specs[i] = w.specs[i].WithClient(o.Local.Port())
 		if w.own[i] {
 			query := *w.specs[i].Conntrack
 			query.FromPort = o.Local.Port()

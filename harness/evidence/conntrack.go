@@ -78,13 +78,8 @@ func (Conntrack) show(r Reading) string {
 
 func (q Conntrack) check() []Problem {
 	ps := append(checkAddrPort("to", q.To), checkProto(q.Proto)...)
-	for _, end := range [][2]string{{"replyFrom", q.ReplyFrom}, {"replyTo", q.ReplyTo}} {
-		ps = append(ps, checkEnd(end[0], end[1])...)
-		if strings.HasSuffix(end[1], clientSuffix) {
-			ps = append(ps, Problem{end[0], "only packets are told by the client's port", "has: [SRC_NAT] says that it was translated"})
-		}
-	}
-	return ps
+	ps = append(ps, checkEnd("replyFrom", q.ReplyFrom)...)
+	return append(ps, checkEnd("replyTo", q.ReplyTo)...)
 }
 
 func (Conntrack) checkWord(word string) (msg, hint string) {

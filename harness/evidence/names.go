@@ -26,11 +26,6 @@ func (n names) addrPort(s string) (string, error) {
 	return a.String(), nil
 }
 
-// ClientPort stands at an end of Packets for the port that the probe's own socket has, which is known after the probe.
-const ClientPort = "client"
-
-const clientSuffix = ":" + ClientPort
-
 // ends resolves "web:80" or "web" to every address that it stands for: "10.96.0.10:80,[fd00::10]:80".
 func (n names) ends(s string) (string, error) {
 	if s == "" {
@@ -40,8 +35,7 @@ func (n names) ends(s string) (string, error) {
 		return s, nil
 	}
 	name, port := s, uint16(0)
-	name, client := strings.CutSuffix(name, clientSuffix)
-	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
 		a, err := n.addr(s)
 		if err != nil {
 			return "", err
@@ -54,12 +48,9 @@ func (n names) ends(s string) (string, error) {
 	}
 	var ends []string
 	for _, a := range all {
-		switch {
-		case client:
-			ends = append(ends, strings.TrimSuffix(netip.AddrPortFrom(a, 0).String(), ":0")+clientSuffix)
-		case port == 0:
+		if port == 0 {
 			ends = append(ends, a.String())
-		default:
+		} else {
 			ends = append(ends, netip.AddrPortFrom(a, port).String())
 		}
 	}
@@ -70,7 +61,7 @@ func (n names) ends(s string) (string, error) {
 }
 
 // ParseEnds parses what Resolve made of Packets.From or Packets.To: addresses with or without a port, separated by
-// commas. Port 0 stands for any port, that of a client that is not known yet among them; an empty text gives none.
+// commas. Port 0 stands for any port; an empty text gives none.
 func ParseEnds(s string) ([]netip.AddrPort, error) {
 	var ends []netip.AddrPort
 	if s == "" {
@@ -80,9 +71,6 @@ func ParseEnds(s string) ([]netip.AddrPort, error) {
 		if a, err := netip.ParseAddr(word); err == nil {
 			ends = append(ends, netip.AddrPortFrom(a, 0))
 			continue
-		}
-		if host, ok := strings.CutSuffix(word, clientSuffix); ok {
-			word = host + ":0"
 		}
 		a, err := netip.ParseAddrPort(word)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 // has not cut yet (GSO) is one packet.
 type Packets struct {
 	Interface string `yaml:"interface" json:"interface"`
-	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port", "node:client" for the probe's own port; empty: any
-	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port", "node:client" for the probe's own port; empty: any
+	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port"; empty: any
+	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port"; empty: any
 	Proto     string `yaml:"proto,omitempty" json:"proto,omitempty"` // "tcp", "udp", "icmp", "esp"; empty: any
 	Flags     string `yaml:"flags,omitempty" json:"flags,omitempty"` // exactly these TCP flags: "syn", "syn-ack", "rst", "fin-ack"; empty: any
 	VLAN      int    `yaml:"vlan,omitempty" json:"vlan,omitempty"`   // the VLAN of the frame's (outer) tag; 0: any, or no tag
@@ -114,22 +114,4 @@ func (q Packets) resolve(s *Spec, n names) (err error) {
 	}
 	s.Packets = &q
 	return nil
-}
-
-// WithClient is s with the probe's own port where s says "client". Port 0 changes nothing: the probe had none.
-func (s Spec) WithClient(port uint16) Spec {
-	if s.Packets == nil || port == 0 {
-		return s
-	}
-	q := *s.Packets
-	for _, end := range []*string{&q.From, &q.To} {
-		*end = strings.ReplaceAll(*end, clientSuffix, fmt.Sprintf(":%d", port))
-	}
-	s.Packets = &q
-	return s
-}
-
-// NeedsClient says whether q still waits for the probe's own port.
-func (q Packets) NeedsClient() bool {
-	return strings.Contains(q.From, clientSuffix) || strings.Contains(q.To, clientSuffix)
 }

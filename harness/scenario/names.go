@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
@@ -105,7 +104,7 @@ func (n *names) evidence(path string, e evidence.Spec) {
 		n.add(path+".ipvs.service", Target, e.IPVS.Service)
 	}
 	if e.Packets != nil {
-		n.add(path+".packets.from", Place, strings.TrimSuffix(e.Packets.From, ":"+evidence.ClientPort))
-		n.add(path+".packets.to", Place, strings.TrimSuffix(e.Packets.To, ":"+evidence.ClientPort))
+		n.add(path+".packets.from", Place, e.Packets.From)
+		n.add(path+".packets.to", Place, e.Packets.To)
 	}
 }

@@ -23,7 +23,7 @@ const receiveBuffer = 8 << 20
 type capture struct {
 	socket *os.File
 	filter filter
-	seen   []packet
+	lines  []string
 	ended  chan struct{} // closed when the reading goroutine has ended
 	end    error         // why it ended
 }
@@ -76,29 +76,12 @@ func (c *capture) after(s evidence.Spec) (evidence.Reading, error) {
 	if drops > 0 {
 		return evidence.Reading{}, fmt.Errorf("capture at %s: the socket lost %d packets, so the count would be wrong", s.Packets.Interface, drops)
 	}
-	lines, err := c.lines(*s.Packets)
 	return evidence.Reading{
-		Exists: len(lines) > 0,
-		Count:  int64(len(lines)),
-		Words:  lines,
-		Text:   strings.Join(lines, "\n"),
-	}, err
-}
-
-// lines are the packets that q asks for, now that the probe's own port is known. None has the port of a probe that got
-// none.
-func (c *capture) lines(q evidence.Packets) ([]string, error) {
-	f, err := newFilter(q)
-	if err != nil || q.NeedsClient() {
-		return nil, err
-	}
-	var lines []string
-	for _, p := range c.seen {
-		if f.match(p) {
-			lines = append(lines, p.String())
-		}
-	}
-	return lines, nil
+		Exists: len(c.lines) > 0,
+		Count:  int64(len(c.lines)),
+		Words:  c.lines,
+		Text:   strings.Join(c.lines, "\n"),
+	}, nil
 }
 
 func (c *capture) close() error {
@@ -153,7 +136,7 @@ func (c *capture) drain(fd int) error {
 			p.vlan = tag
 		}
 		if ok && c.filter.match(p) {
-			c.seen = append(c.seen, p)
+			c.lines = append(c.lines, p.String())
 		}
 	}
 }
