@@ -26,11 +26,11 @@ var _ = Describe("a bad file", Label("files"), func() {
 			Expect(got.code).To(Equal(badUsage))
 			Expect(got.stdout).To(BeEmpty())
 			if *update {
-				Expect(os.WriteFile(golden, []byte(got.stderr), 0o644)).To(Succeed())
+				Expect(os.WriteFile(golden, []byte(strings.TrimPrefix(got.stderr, "faultline: ")), 0o644)).To(Succeed())
 			}
 			want, err := os.ReadFile(golden)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(got.stderr).To(Equal(string(want)))
+			Expect(got.stderr).To(Equal("faultline: " + string(want)))
 		}, SpecTimeout(30*seconds))
 
 		It("is not run: "+name, func(ctx SpecContext) {
@@ -54,6 +54,16 @@ var _ = DescribeTable("a bad command line", Label("files"),
 		`no scenario "ipvs-ipsek": did you mean "ipvs-ipsec"? (a file is given by its path, as ./ipvs-ipsek.yaml)`, SpecTimeout(30*seconds)),
 	Entry("names a file that there is not", []string{"./nowhere.yaml"},
 		`open ./nowhere.yaml: no such file or directory`, SpecTimeout(30*seconds)),
+	Entry("names nothing", []string{""},
+		`run wants the name or file of a scenario, for example: faultline run ipvs-ipsec`, SpecTimeout(30*seconds)),
+	Entry("names two scenarios", []string{"ipvs-ipsec", "hairpin/scenario.yaml"},
+		`run wants one name or file of a scenario, not 2: faultline run ipvs-ipsec`, SpecTimeout(30*seconds)),
+	Entry("names a directory as the kernel", []string{"hairpin/scenario.yaml", "--kernel", "./bad"},
+		`--kernel ./bad: read ./bad: is a directory: want the file of a kernel, a bzImage`, SpecTimeout(30*seconds)),
+	Entry("names a file that is no kernel", []string{"hairpin/scenario.yaml", "--kernel", "hairpin/topology.yaml"},
+		`--kernel hairpin/topology.yaml: not an x86 bzImage: want the file of a kernel, a bzImage`, SpecTimeout(30*seconds)),
+	Entry("sets a node to what is none", []string{"hairpin/scenario.yaml", "--set", "nodes.node=3"},
+		`set nodes.node=3: a mapping is wanted here, not a single value`, SpecTimeout(30*seconds)),
 	Entry("names an unknown runtime", []string{"hairpin/scenario.yaml", "--runtime", "docker"},
 		`--runtime "docker": want auto, netns, vm`, SpecTimeout(30*seconds)),
 	Entry("names an unknown kernel", []string{"hairpin/scenario.yaml", "--kernel", "debian-9"},
@@ -98,6 +108,24 @@ var _ = It("takes the only runtime that the scenario names, and says so", Label(
 	Expect(t.report.Runtime).To(Equal("netns"))
 	Expect(t.stdout).To(ContainSubstring("runtime netns: the scenario names no other"))
 }, SpecTimeout(trialTimeout))
+
+var _ = DescribeTable("CONTRIBUTING.md shows the example as it is tested", Label("files"), func(_ SpecContext, name string) {
+	text, err := os.ReadFile("testdata/hairpin/" + name)
+	Expect(err).NotTo(HaveOccurred())
+	guide, err := os.ReadFile("../CONTRIBUTING.md")
+	Expect(err).NotTo(HaveOccurred())
+	var shown strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if line != "\n" {
+			shown.WriteString("    ")
+		}
+		shown.WriteString(line)
+	}
+	Expect(string(guide)).To(ContainSubstring("\n" + shown.String() + "\n"))
+},
+	Entry("the network", top, SpecTimeout(30*seconds)),
+	Entry("the experiment", sc, SpecTimeout(30*seconds)),
+)
 
 // refused runs a scenario that must not be run: nothing is built, and no report is left.
 func refused(ctx SpecContext, dir string, args []string, want string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -133,6 +134,30 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 				Expect(e.Findings).To(HaveLen(3))
 			}
 		}
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	It("leaves no earlier report beside the journal of a run that was killed", func(SpecContext) {
+		Expect(os.MkdirAll(s.report("earlier"), 0o755)).To(Succeed())
+		for _, name := range []string{"report.json", "junit.xml", "report.md", "notes.txt"} {
+			Expect(os.WriteFile(filepath.Join(s.report("earlier"), name), []byte("of an earlier run"), 0o644)).To(Succeed())
+		}
+		r := s.startRun("earlier", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(r).WithTimeout(trialTimeout).Should(began("find a place"))
+		Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
+		left, err := filepath.Glob(s.report("earlier") + "/*")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(left).To(ConsistOf(HaveSuffix("/journal.jsonl"), HaveSuffix("/notes.txt")))
+		s.isAsBefore()
+	}, SpecTimeout(trialTimeout))
+
+	It("refuses the report directory of a run that is still at work", func(SpecContext) {
+		first := s.startRun("shared", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(first).WithTimeout(trialTimeout).Should(began("build the lab"))
+		second := s.startRun("shared", s.scenario("hairpin"), "--runtime", "netns")
+		Eventually(second).WithTimeout(trialTimeout).Should(gexec.Exit(badUsage))
+		Expect(second.Err).To(gbytes.Say("another run writes its report to .*/shared: name another directory with --report"))
+		Eventually(first).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
 		s.isAsBefore()
 	}, SpecTimeout(trialTimeout))
 

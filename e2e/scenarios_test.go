@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -12,12 +14,10 @@ import (
 	"github.com/faultline-lab/faultline/scenarios"
 )
 
-// describeScenarios makes the specs of every scenario that the binary carries, of each variant where it has some: one
-// trial in each runtime that it names, in the vm on each of kernels, and a spec for each verdict that it documents.
+// describeScenarios makes the specs of every scenario that the binary carries: one run in each runtime that it names, of
+// all variants that name the runtime, and a spec for each verdict that it documents. Further kernels are for scenarios
+// that need the vm: each kernel costs minutes, and netns shows the rest on the machine's own besides.
 func describeScenarios(kernels []string) {
-	if len(kernels) == 0 {
-		kernels = []string{""}
-	}
 	for _, name := range scenarios.List() {
 		text, err := scenarios.Read(name)
 		if err != nil {
@@ -27,88 +27,109 @@ func describeScenarios(kernels []string) {
 		if err != nil {
 			panic(err)
 		}
-		for _, s := range parsed.Each() {
-			describeEverywhere(s, kernels)
+		for _, runtime := range scenario.Runtimes() {
+			var each []*scenario.Scenario
+			for _, s := range parsed.Each() {
+				if slices.Contains(s.Runtimes, runtime) {
+					each = append(each, s)
+				}
+			}
+			on := []string{""}
+			if slices.Equal(parsed.Runtimes, []string{"vm"}) && len(kernels) > 0 {
+				on = kernels
+			}
+			for _, kernel := range on {
+				if len(each) > 0 {
+					describeScenario(name, each, runtime, kernel)
+				}
+			}
 		}
 	}
 }
 
-// describeEverywhere makes the specs of one scenario or variant in each runtime that it names.
-func describeEverywhere(s *scenario.Scenario, kernels []string) {
-	for _, runtime := range s.Runtimes {
-		if runtime != "vm" {
-			describeScenario(s, runtime, "")
-			continue
-		}
-		for _, kernel := range kernels {
-			describeScenario(s, runtime, kernel)
-		}
-	}
-}
-
-// describeScenario makes the specs of one scenario in one place.
-func describeScenario(s *scenario.Scenario, runtime, kernel string) {
-	place, args := runtime, []string{s.Name, "--runtime", runtime}
-	if s.Variant != "" {
-		args = append(args, "--variant", s.Variant)
-	}
+// describeScenario makes the specs of a scenario in one place: of the scenario itself, or of each of its variants.
+func describeScenario(name string, each []*scenario.Scenario, runtime, kernel string) {
+	place, args := runtime, []string{name, "--runtime", runtime}
 	if kernel != "" {
 		place, args = place+" "+kernel, append(args, "--kernel", kernel)
 	}
-	dir := "../build/reports/" + s.Name + "-" + strings.ReplaceAll(place, " ", "-")
+	dir := "../build/reports/" + name + "-" + strings.ReplaceAll(place, " ", "-")
+	limit := guestTimeout + time.Duration(len(each))*trialTimeout
 
-	Describe(fmt.Sprintf("%s [%s]", s.FullName(), place), Ordered, ContinueOnFailure, Label(s.Name, runtime), func() {
-		var t trial
+	Describe(fmt.Sprintf("%s [%s]", name, place), Ordered, ContinueOnFailure, Label(name, runtime), func() {
+		var all []trial
 		BeforeAll(func(ctx SpecContext) {
-			t = runVariant(ctx, dir, s.Variant, args...)
-			if t.report.Verdict == verdict.Unsupported {
-				Expect(t.code).To(Equal(unsupported))
-				Skip(t.report.Why)
+			var variants []string
+			for _, s := range each {
+				variants = append(variants, s.Variant)
 			}
-			carried[s.Name] = true
-		}, NodeTimeout(guestTimeout))
+			all = runVariants(ctx, dir, variants, args...)
+		}, NodeTimeout(limit))
 
-		// The time of the trial counts for the first spec.
-		It("shows that its lab works before it shows the fault", func(SpecContext) {
-			var before []string
-			for _, c := range t.report.Controls {
-				if c.Phase == "before" {
-					before = append(before, c.Name)
-					Expect(c.OK).To(BeTrue(), "%s: control %q: wanted %s, saw %s", c.Phase, c.Name, c.Wanted, c.Outcome)
-				}
+		for i, s := range each {
+			if s.Variant == "" {
+				describeTrial(s, runtime, limit, func() trial { return all[i] })
+				continue
 			}
-			var want []string
-			for _, c := range s.Controls {
-				want = append(want, c.Name)
-			}
-			Expect(before).To(Equal(want))
-		}, SpecTimeout(guestTimeout))
-
-		It("reproduces the fault for the documented reason", func(SpecContext) {
-			Expect(t.report.Verdict).To(Equal(verdict.Reproduced), t.report.Why)
-			Expect(t.report.Fault.Probe.Outcome).To(Equal(s.Fault.Probe.Want))
-			Expect(t.report.Fault.Evidence).To(HaveLen(len(s.Fault.Evidence)))
-			for i, e := range t.report.Fault.Evidence {
-				Expect(e.Name).To(Equal(s.Fault.Evidence[i].Name))
-				Expect(e.OK).To(BeTrue(), e.Why)
-			}
-		}, SpecTimeout(guestTimeout))
-
-		for _, f := range s.Fixes {
-			It("is "+said(f, verdict.Fixed)+" by "+f.Name, func(SpecContext) { t.hasFix(f, documented(f, verdict.Fixed)) }, SpecTimeout(guestTimeout))
+			Context(s.Variant, func() { describeTrial(s, runtime, limit, func() trial { return all[i] }) })
 		}
-		for _, f := range s.Inert {
-			It("is "+said(f, verdict.Inert)+" by "+f.Name, func(SpecContext) { t.hasFix(f, documented(f, verdict.Inert)) }, SpecTimeout(guestTimeout))
-		}
-		if own, ok := ownSpecs[s.FullName()]; ok {
-			It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(guestTimeout))
-		}
-		It("is as documented as a whole (exit code 0)", func(SpecContext) {
-			Expect(t.code).To(Equal(asExpected), t.stdout)
-			Expect(t.report.Expected).To(BeTrue())
-			Expect(t.report.Runtime).To(Equal(runtime))
-		}, SpecTimeout(guestTimeout))
 	})
+}
+
+// describeTrial makes the specs of one trial, whose report ran gives once it is there. The limit counts for whichever
+// comes first, with the run before it.
+func describeTrial(s *scenario.Scenario, runtime string, limit time.Duration, ran func() trial) {
+	var t trial
+	BeforeAll(func() {
+		t = ran()
+		if t.report.Verdict == verdict.Unsupported {
+			Expect(t.report.ExitCode).To(Equal(unsupported))
+			Skip(t.report.Why)
+		}
+		carried[s.Name] = true
+	})
+
+	It("shows that its lab works before it shows the fault", func(SpecContext) {
+		var before []string
+		for _, c := range t.report.Controls {
+			if c.Phase == "before" {
+				before = append(before, c.Name)
+				Expect(c.OK).To(BeTrue(), "%s: control %q: wanted %s, saw %s", c.Phase, c.Name, c.Wanted, c.Outcome)
+			}
+		}
+		var want []string
+		for _, c := range s.Controls {
+			want = append(want, c.Name)
+		}
+		Expect(before).To(Equal(want))
+	}, SpecTimeout(limit))
+
+	It("reproduces the fault for the documented reason", func(SpecContext) {
+		Expect(t.report.Verdict).To(Equal(verdict.Reproduced), t.report.Why)
+		Expect(t.report.Fault.Probe.Outcome).To(Equal(s.Fault.Probe.Want))
+		Expect(t.report.Fault.Evidence).To(HaveLen(len(s.Fault.Evidence)))
+		for i, e := range t.report.Fault.Evidence {
+			Expect(e.Name).To(Equal(s.Fault.Evidence[i].Name))
+			Expect(e.OK).To(BeTrue(), e.Why)
+		}
+	}, SpecTimeout(limit))
+
+	for _, f := range s.Fixes {
+		want := documented(f, verdict.Fixed)
+		It("is "+said("mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(limit))
+	}
+	for _, f := range s.Inert {
+		want := documented(f, verdict.Inert)
+		It("is "+said("not mended", want)+" by "+f.Name, func(SpecContext) { t.hasFix(f, want) }, SpecTimeout(limit))
+	}
+	if own, ok := ownSpecs[s.FullName()]; ok {
+		It(own.text, func(SpecContext) { own.check(t) }, SpecTimeout(limit))
+	}
+	It("is as documented as a whole (exit code 0)", func(SpecContext) {
+		Expect(t.report.ExitCode).To(Equal(asExpected), t.stdout)
+		Expect(t.report.Expected).To(BeTrue())
+		Expect(t.report.Runtime).To(Equal(runtime))
+	}, SpecTimeout(limit))
 }
 
 // documented is the verdict that a scenario documents for a fix.
@@ -119,12 +140,17 @@ func documented(f scenario.Fix, usual verdict.Verdict) verdict.Verdict {
 	return usual
 }
 
-// said is that verdict in the words of a spec.
-func said(f scenario.Fix, usual verdict.Verdict) string {
-	return map[verdict.Verdict]string{
-		verdict.Fixed: "mended", verdict.SideEffect: "mended, at a price,", verdict.Hidden: "hidden",
-		verdict.Inert: "not mended", verdict.WrongReason: "replaced by another failure",
-	}[documented(f, usual)]
+// said is a verdict in the words of a spec; usual are those of the usual one.
+func said(usual string, v verdict.Verdict) string {
+	switch v {
+	case verdict.SideEffect:
+		return usual + ", at a price,"
+	case verdict.Hidden:
+		return "hidden"
+	case verdict.WrongReason:
+		return "replaced by another failure"
+	}
+	return usual
 }
 
 // hasFix checks the verdict on a fix, and what a report says beside it: a fix that was tried has its probe, one that
@@ -171,6 +197,26 @@ var ownSpecs = map[string]ownSpec{
 		Expect(iptables.Words).To(ContainElements("SRC_NAT", "DST_NAT"))
 		still := evidence(mended.Evidence, "drop counted").Readings
 		Expect(still.After.Count).To(Equal(still.Before.Count), "XfrmInNoPols")
+	}},
+	"macvlan-calico/kube-proxy": {"shows the document's table in every phase, with the reason of each difference", func(t trial) {
+		Expect(t.report.Matrix).NotTo(BeNil())
+		for _, p := range t.report.Matrix.Phases {
+			Expect(p.Asked).To(BeTrue(), p.Why)
+			Expect(p.Expected).To(BeTrue(), p.Why)
+			Expect(p.Cells).To(HaveLen(3))
+			for _, row := range p.Cells {
+				Expect(row).To(HaveLen(7)) // six kinds of target, one of them by two addresses
+				for _, c := range row {
+					if !c.Holds {
+						Expect(c.Evidence).To(ContainElement(HaveField("OK", true)), "%s: nothing says why: %s, %s", p.Phase, c.Name, c.Outcome)
+					}
+				}
+			}
+		}
+	}},
+	"macvlan-calico/felix": {"has each of two rules drop alone what passes the other", func(t trial) {
+		Expect(evidence(t.fix("kube-proxy-be-liberal").Own, "dropped as INVALID by Felix's rule").OK).To(BeTrue())
+		Expect(evidence(t.fix("no-invalid-check-in-felix").Own, "dropped as INVALID by kube-proxy's rule").OK).To(BeTrue())
 	}},
 }
 

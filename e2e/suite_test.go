@@ -1,7 +1,8 @@
 // Package e2e runs the built binary as a person does and reads what it leaves: exit codes, words and report.json.
 //
-// In: bin/faultline, the scenarios it carries and the files in testdata. Out: specs. It never reaches into the harness:
-// what a spec knows about a trial, it has from the report.
+// In: bin/faultline, the scenarios it carries and the files in testdata. Out: specs. What a spec knows about a trial, it
+// has from the report or the journal, read into the harness's own types. Two kinds of tests build labs by themselves, as
+// faultline does: those of plan scripts, and the measurements.
 package e2e
 
 import (
@@ -25,12 +26,13 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/faultline-lab/faultline/harness/report"
+	"github.com/faultline-lab/faultline/harness/verdict"
 	"github.com/faultline-lab/faultline/scenarios"
 )
 
 var (
 	binaryFlag  = flag.String("faultline", "../bin/faultline", "the binary under test")
-	kernelsFlag = flag.String("kernels", "", "kernels on which to run the scenarios in the vm runtime, separated by commas; empty: its default alone")
+	kernelsFlag = flag.String("kernels", "", "kernels for scenarios that run in the vm runtime alone, separated by commas; empty: its default alone")
 	everyFlag   = flag.Bool("every", false, "fail where a scenario could run in none of its runtimes here")
 	update      = flag.Bool("update", false, "write the golden files anew")
 )
@@ -135,29 +137,38 @@ func faultline(ctx context.Context, dir string, args ...string) ended {
 	return e
 }
 
-// trial is a run of a scenario with the report it left.
+// trial is the report on a scenario or one of its variants, with the run that left it.
 type trial struct {
 	ended
 	report report.Report
 }
 
-// run runs a scenario and reads its report from dir. Whether the place could carry it is in the report.
+// run runs a scenario without variants and reads its report from dir. Whether the place could carry it is in the report.
 func run(ctx context.Context, dir string, args ...string) trial {
 	GinkgoHelper()
-	return runVariant(ctx, dir, "", args...)
+	return runVariants(ctx, dir, []string{""}, args...)[0]
 }
 
-// runVariant is run for a trial whose report lies below dir, in the directory of the variant.
-func runVariant(ctx context.Context, dir, variant string, args ...string) trial {
+// runVariants runs a scenario and reads the reports on its variants, each from its directory below dir.
+func runVariants(ctx context.Context, dir string, variants []string, args ...string) []trial {
 	GinkgoHelper()
-	t := trial{ended: faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)}
-	text, err := os.ReadFile(filepath.Join(dir, variant, "report.json"))
-	Expect(err).NotTo(HaveOccurred(), "exit code %d: %s", t.code, t.stderr)
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	Expect(dec.Decode(&t.report)).To(Succeed())
-	Expect(t.report.ExitCode).To(Equal(t.code), "the report tells another exit code than the process:\n%s%s", t.stdout, t.stderr)
-	return t
+	began := time.Now()
+	e := faultline(ctx, ".", append([]string{"run", "--report", dir}, args...)...)
+	var all []trial
+	code := asExpected
+	for _, v := range variants {
+		t := trial{ended: e}
+		text, err := os.ReadFile(filepath.Join(dir, v, "report.json"))
+		Expect(err).NotTo(HaveOccurred(), "exit code %d: %s", e.code, e.stderr)
+		dec := json.NewDecoder(bytes.NewReader(text))
+		dec.DisallowUnknownFields()
+		Expect(dec.Decode(&t.report)).To(Succeed())
+		Expect(t.report.Started).To(BeTemporally(">=", began), "the report is of an earlier run:\n%s%s", e.stdout, e.stderr)
+		code = verdict.Worse(code, t.report.ExitCode)
+		all = append(all, t)
+	}
+	Expect(e.code).To(Equal(code), "the reports tell another exit code than the process:\n%s%s", e.stdout, e.stderr)
+	return all
 }
 
 // fix returns the fix or inert fix of that name.

@@ -19,7 +19,7 @@ import (
 // included, before the harness gives it up as an error.
 const slack = 30 * time.Second
 
-// patience is how long a command of a fix may take.
+// patience is how long a command or a restart of a fix may take.
 const patience = 2 * time.Minute
 
 // ask makes a probe and takes evidence before and after it, in the nodes that specs name.

@@ -23,6 +23,7 @@ type Event struct {
 	Findings []evidence.Finding `json:"findings,omitempty"` // of Found
 	// Judged carries the name of what is judged in Text.
 	Judged *verdict.Judgement `json:"judged,omitempty"`
+	Table  *verdict.Table     `json:"table,omitempty"` // of Measured
 }
 
 // EventKind says which fields of an Event are set.
@@ -37,5 +38,6 @@ const (
 	Probed   EventKind = "probed"   // a probe was made
 	Found    EventKind = "found"    // evidence was taken around a probe
 	Judged   EventKind = "judged"   // a verdict fell
+	Measured EventKind = "measured" // the matrix was asked
 	Ended    EventKind = "ended"    // the phase ended
 )

@@ -28,6 +28,7 @@ type fakeRuntime struct {
 
 	checkErr func(*plan.Plan) error
 	upErr    func(n int) error // of the nth lab
+	applyErr error
 
 	onControl func(l *fakeLab, nth int) // the nth control that is asked, over all labs; l is locked
 	onCommand func(name string)
@@ -78,13 +79,14 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 
 func (r *fakeRuntime) Close() error { return nil }
 
-// fakeLab has a fault on port 81 of b and a control on port 80.
+// fakeLab has a fault between a and port 81 of b, and a control on port 80.
 type fakeLab struct {
 	runtime *fakeRuntime
 	number  int
 
 	mu      sync.Mutex
 	faulty  bool
+	first   bool  // the first of the two commands that mend together was run
 	down    bool  // the control fails
 	silent  bool  // the fault leaves no trace in the kernel
 	dead    bool  // nothing can be started any more
@@ -93,13 +95,22 @@ type fakeLab struct {
 	readers int   // evidence processes that run
 }
 
-func (l *fakeLab) Node(name string) (lab.Node, error)     { return fakeNode{l, name}, nil }
-func (l *fakeLab) Apply(context.Context, plan.Step) error { return errors.New("no steps here") }
-func (n fakeNode) Name() string                           { return n.name }
-func (p *fakeProcess) Signal(os.Signal) error             { return nil }
-func (p *fakeProcess) Wait() error                        { return <-p.ended }
-func exit(code int, words string) error                   { return &lab.ExitError{Code: code, Stderr: words} }
-func (l *fakeLab) change(f func()) error                  { l.mu.Lock(); defer l.mu.Unlock(); f(); return nil }
+func (l *fakeLab) Node(name string) (lab.Node, error) { return fakeNode{l, name}, nil }
+func (n fakeNode) Name() string                       { return n.name }
+func (p *fakeProcess) Signal(os.Signal) error         { return nil }
+func (p *fakeProcess) Wait() error                    { return <-p.ended }
+func exit(code int, words string) error               { return &lab.ExitError{Code: code, Stderr: words} }
+func (l *fakeLab) change(f func()) error              { l.mu.Lock(); defer l.mu.Unlock(); f(); return nil }
+
+// Apply restarts kube-proxies.
+func (l *fakeLab) Apply(_ context.Context, steps ...plan.Step) error {
+	var nodes []string
+	for _, s := range steps {
+		nodes = append(nodes, s.(plan.StartKubeProxy).Node)
+	}
+	l.runtime.did("%d restart %s", l.number, strings.Join(nodes, "+"))
+	return l.runtime.applyErr
+}
 
 func (l *fakeLab) Close() error {
 	l.mu.Lock()
@@ -146,7 +157,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 	if c.Args[0] == lab.Self {
 		switch c.Args[1] {
 		case "probe":
-			return n.lab.probe(c.Stdin, c.Stdout)
+			return n.lab.probe(n.name, c.Stdin, c.Stdout)
 		case "evidence":
 			return n.lab.evidence(ctx, c.Stdin, c.Stdout)
 		}
@@ -157,6 +168,12 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 		l.runtime.onCommand(c.Args[0])
 	}
 	switch c.Args[0] {
+	case "first":
+		return l.change(func() { l.first = true })
+	case "unfirst":
+		return l.change(func() { l.first = false })
+	case "second":
+		return l.change(func() { l.faulty = l.faulty && !l.first })
 	case "mend":
 		return l.change(func() { l.faulty = false })
 	case "unmend":
@@ -178,7 +195,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 	return nil
 }
 
-func (l *fakeLab) probe(stdin io.Reader, stdout io.Writer) error {
+func (l *fakeLab) probe(from string, stdin io.Reader, stdout io.Writer) error {
 	var request probe.Request
 	if err := json.NewDecoder(stdin).Decode(&request); err != nil {
 		return err
@@ -187,7 +204,7 @@ func (l *fakeLab) probe(stdin io.Reader, stdout io.Writer) error {
 	defer l.mu.Unlock()
 	what, lost := "control", l.down
 	if request.To.Port() == 81 {
-		what, lost = "fault", l.faulty
+		what, lost = "fault", l.faulty && from == "a"
 	}
 	l.runtime.did("%d %s", l.number, what)
 	if what == "control" {

@@ -29,7 +29,12 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return
 	}
 	if ctx.Err() != nil {
-		tried.Judgement = verdict.Judgement{Verdict: verdict.NotTried, Why: "the trial was cancelled"}
+		tried.Judgement = verdict.JudgeCancelled()
+		return
+	}
+	if missing := tried.Fix.Needs.MissingKubeProxy(t.out.KubeProxy.Version); missing != "" {
+		tried.Judgement = verdict.JudgeTooOld(missing)
+		t.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
 		return
 	}
 	start := time.Now()
@@ -38,6 +43,8 @@ func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind)
 		return err
 	})
 	switch {
+	case ctx.Err() != nil: // whatever went wrong, or was seen, came of the interrupt
+		tried.Seen, tried.Judgement = nil, verdict.JudgeCancelled()
 	case err == nil:
 		tried.Judgement = k.judge(*t.Scenario, tried.Fix, *tried.Seen)
 	case errors.Is(err, lab.ErrUnsupported):
@@ -72,8 +79,12 @@ func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.Fix
 		return nil, err
 	}
 	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
-	if err != nil || len(f.Undo) == 0 {
+	if err != nil {
 		return seen, err
+	}
+	if len(f.Undo) == 0 {
+		s.shown = onlyRestarts(f.Run) && verdict.JudgeFault(*t.Scenario, seen.Fault()).Verdict == verdict.Reproduced
+		return seen, nil
 	}
 	if err := b.run(ctx, f.Undo); err != nil {
 		return seen, fmt.Errorf("undo: %w", err)
@@ -81,8 +92,13 @@ func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.Fix
 	if seen.Undone, err = b.show(ctx); err != nil {
 		return seen, err
 	}
-	s.shown = verdict.JudgeFault(*seen.Undone).Verdict == verdict.Reproduced
+	s.shown = verdict.JudgeFault(*t.Scenario, *seen.Undone).Verdict == verdict.Reproduced
 	return seen, nil
+}
+
+// onlyRestarts says whether actions leave a lab as it was: what is restarted is started as it was.
+func onlyRestarts(actions []scenario.Action) bool {
+	return !slices.ContainsFunc(actions, func(a scenario.Action) bool { return a.Restart == "" })
 }
 
 func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, error) {
@@ -119,5 +135,5 @@ func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, want
 		return nil, err
 	}
 	seen.Evidence, seen.Own = findings[:len(fault.Evidence)], findings[len(fault.Evidence):]
-	return seen, nil
+	return seen, b.measure(ctx, f.Name)
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -51,47 +52,74 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	}
 	t.begin()
 	if err := t.place(ctx); err != nil {
-		t.judgeFault(unbuilt(err))
+		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
 	}
 
 	stand := &stand{trial: t}
 	defer stand.close()
 	if err := stand.showFirst(ctx); err != nil {
-		t.judgeFault(unbuilt(err))
+		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
 	}
-	t.judgeFault(verdict.JudgeFault(*t.out.Fault))
+	t.judgeFault(verdict.JudgeFault(*t.Scenario, *t.out.Fault))
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
+	if err := t.measureFirst(ctx, stand); err != nil {
+		t.judgeFault(unbuilt(ctx, err))
+		return t.finish(ctx)
+	}
 	for i := range t.out.Fixes {
-		t.try(ctx, stand, &t.out.Fixes[i], documented)
+		if len(t.out.Fixes[i].Fix.Together) == 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], documented)
+		}
 	}
 	for i := range t.out.Inert {
 		t.try(ctx, stand, &t.out.Inert[i], inert)
 	}
+	for i := range t.out.Fixes { // their parts have shown now that they are inert alone
+		if len(t.out.Fixes[i].Fix.Together) > 0 {
+			t.try(ctx, stand, &t.out.Fixes[i], t.together())
+		}
+	}
 	return t.finish(ctx)
 }
 
-// Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built,
-// and returns the plan of the base lab. Run does it by itself; call Prepare to choose a runtime by the plan.
-func (t *Trial) Prepare() (*plan.Plan, error) {
+// Prepared is the plan of a lab that a trial will build.
+type Prepared struct {
+	Fix  string // the fix or inert fix that asks for a lab of its own; empty for the base lab
+	Plan *plan.Plan
+}
+
+// Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built.
+// It returns the plans that Run will build labs from, that of the base lab first. Run calls it by itself; call it to
+// choose a runtime by the plans.
+func (t *Trial) Prepare() ([]Prepared, error) {
 	var err error
 	if t.base, err = t.compile(nil); err != nil {
 		return nil, err
 	}
+	plans := []Prepared{{Plan: t.base.plan}}
 	wrong := []error{t.checkNames(t.base.topology)}
-	for _, f := range slices.Concat(t.Scenario.Fixes, t.Scenario.Inert) {
-		setup, err := t.compile(f.Set)
-		if err == nil && len(f.Set) > 0 && wrong[0] == nil {
+	for _, at := range t.Scenario.FixesWithSettings() {
+		if at.Fix.Needs.MissingKubeProxy(kubeProxyOf(t.base.topology).Version) != "" {
+			continue // it will not be tried
+		}
+		setup, err := t.compile(at.Fix.Set)
+		if err == nil && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("fix %s: %w", f.Name, err))
+			wrong = append(wrong, fmt.Errorf("fix %s: %w", at.Fix.Name, err))
+			continue
+		}
+		wrong = append(wrong, t.checkChange(at))
+		if t.wants(at.Fix) {
+			plans = append(plans, Prepared{Fix: at.Fix.Name, Plan: setup.plan})
 		}
 	}
-	return t.base.plan, errors.Join(append(wrong, t.checkOnly())...)
+	return plans, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.
@@ -101,10 +129,16 @@ func (t *Trial) begin() {
 }
 
 // compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
-func (t *Trial) compile(fix map[string]string) (setup, error) {
-	set := map[string]string{}
-	for _, more := range []map[string]string{t.Scenario.Set, t.Set, fix} {
-		maps.Copy(set, more)
+func (t *Trial) compile(fix map[string]string) (setup, error) { return t.compileWith(t.Set, fix) }
+
+// compileWith is the topology with the settings of the scenario and those on top of them, the later ones winning.
+func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
+	set := maps.Clone(t.Scenario.Set)
+	if set == nil {
+		set = map[string]string{}
+	}
+	for _, m := range more {
+		maps.Copy(set, m)
 	}
 	top, err := t.Topology(set)
 	if err != nil {
@@ -123,8 +157,11 @@ func (t *Trial) place(ctx context.Context) error {
 	})
 }
 
-// unbuilt is the judgement on a lab that could not be had.
-func unbuilt(err error) verdict.Judgement {
+// unbuilt is the judgement on a lab that could not be had, or on a fault that could not be shown on it.
+func unbuilt(ctx context.Context, err error) verdict.Judgement {
+	if ctx.Err() != nil {
+		return verdict.JudgeCancelled()
+	}
 	if errors.Is(err, lab.ErrUnsupported) {
 		return verdict.Judgement{Verdict: verdict.Unsupported, Why: err.Error()}
 	}
@@ -135,12 +172,15 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 	t.out.Judgement = j
 	t.out.Fixes = t.untried(t.Scenario.Fixes)
 	t.out.Inert = t.untried(t.Scenario.Inert)
+	t.out.Matrix = t.unasked()
 	t.tell(Event{Kind: Judged, Text: "the fault", OK: j.Expected, Judged: &j})
 }
 
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
+	t.notAsked()
 	t.out.Took = time.Since(t.out.Started)
+	t.out.Cancelled = ctx.Err() != nil
 	return t.out, ctx.Err()
 }
 
@@ -156,18 +196,26 @@ func (t *Trial) untried(fixes []scenario.Fix) []verdict.Tried {
 	return tried
 }
 
+// wants says whether a fix was asked for, by itself or as a part of one that was.
 func (t *Trial) wants(f scenario.Fix) bool {
-	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name)
+	return len(t.Only) == 0 || slices.Contains(t.Only, f.Name) || slices.ContainsFunc(t.Scenario.Fixes, func(whole scenario.Fix) bool {
+		return slices.Contains(t.Only, whole.Name) && slices.Contains(whole.Together, f.Name)
+	})
 }
 
-// kubeProxyOf is the first kube-proxy of a topology.
+// kubeProxyOf names the kube-proxies of a topology, all of them where they differ.
 func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
+	var versions, modes []string
 	for _, n := range top.Nodes {
 		if n.KubeProxy != nil {
-			return verdict.KubeProxy{Version: n.KubeProxy.Version, Mode: n.KubeProxy.Mode}
+			versions, modes = append(versions, n.KubeProxy.Version), append(modes, n.KubeProxy.Mode)
 		}
 	}
-	return verdict.KubeProxy{}
+	each := func(list []string) string {
+		slices.Sort(list)
+		return strings.Join(slices.Compact(list), ", ")
+	}
+	return verdict.KubeProxy{Version: each(versions), Mode: each(modes)}
 }
 
 // phase runs do as a named part of the trial, with its time.

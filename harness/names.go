@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -9,6 +10,21 @@ import (
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/topology"
 )
+
+// checkChange finds settings of a fix that change nothing in the lab of the scenario: what was seen with them would be
+// chance. Settings of the trial, which may take the cause away just as the fix does, are left out.
+func (t *Trial) checkChange(at scenario.FixAt) error {
+	before, err := t.compileWith()
+	if err != nil {
+		return nil // the trial's own settings mend a scenario that cannot be built without them
+	}
+	after, err := t.compileWith(at.Fix.Set)
+	if err != nil || !reflect.DeepEqual(before.plan, after.plan) {
+		return nil
+	}
+	return t.Scenario.Mistake(at.Path+".set", "change what makes the fault go, or, of an inert fix, what does not",
+		fmt.Sprintf("the settings of fix %q change nothing in the lab", at.Fix.Name))
+}
 
 // checkNames finds names in the scenario that its topology does not have, all at once, at their places in the file.
 func (t *Trial) checkNames(top *topology.Topology) error {
@@ -19,7 +35,17 @@ func (t *Trial) checkNames(top *topology.Topology) error {
 			if !slices.ContainsFunc(top.Nodes, func(n topology.Node) bool { return n.Name == ref.Name }) {
 				return fmt.Sprintf("topology %s has no node %q", top.Name, ref.Name), yamlfile.Suggest(ref.Name, nodeNames(top))
 			}
-		case ref.Kind == scenario.Target, ref.Kind == scenario.Place && strings.Contains(ref.Name, ":"):
+		case ref.Kind == scenario.Proxy:
+			if !slices.ContainsFunc(top.Nodes, func(n topology.Node) bool { return n.Name == ref.Name && n.KubeProxy != nil }) {
+				return fmt.Sprintf("node %q of topology %s runs no kube-proxy", ref.Name, top.Name), ""
+			}
+		case ref.Kind == scenario.Interface:
+			return checkInterface(top, ref)
+		case ref.Kind == scenario.Target:
+			if _, err = top.Resolve(ref.Name); err == nil {
+				return checkProtocol(top, ref)
+			}
+		case ref.Kind == scenario.Place && strings.Contains(ref.Name, ":"):
 			_, err = top.Resolve(ref.Name)
 		default:
 			_, err = top.Addresses(ref.Name)
@@ -29,6 +55,34 @@ func (t *Trial) checkNames(top *topology.Topology) error {
 		}
 		return "", ""
 	})
+}
+
+// ipvsInterface is what kube-proxy makes in IPVS mode.
+const ipvsInterface = "kube-ipvs0"
+
+// checkInterface finds an interface that a node does not have. What a node's processes make is not known.
+func checkInterface(top *topology.Topology, ref scenario.Reference) (wrong, hint string) {
+	i := slices.IndexFunc(top.Nodes, func(n topology.Node) bool { return n.Name == ref.Node })
+	if i < 0 || len(top.Nodes[i].Processes) > 0 {
+		return "", "" // a node that does not exist is told where it is named
+	}
+	have := top.Interfaces(ref.Node)
+	if top.Nodes[i].KubeProxy != nil {
+		have = append(have, ipvsInterface)
+	}
+	if slices.Contains(have, ref.Name) {
+		return "", ""
+	}
+	return fmt.Sprintf("node %q has no interface %q", ref.Node, ref.Name), yamlfile.Suggest(ref.Name, have)
+}
+
+// checkProtocol finds a Service's port that is asked by a protocol which the Service does not have there.
+func checkProtocol(top *topology.Topology, ref scenario.Reference) (wrong, hint string) {
+	have := top.Protocols(ref.Name)
+	if len(have) == 0 || slices.Contains(have, ref.Proto) {
+		return "", ""
+	}
+	return fmt.Sprintf("%s is a port for %s, not for %s", ref.Name, strings.Join(have, " and "), ref.Proto), "write proto: " + have[0]
 }
 
 func nodeNames(top *topology.Topology) []string {

@@ -39,7 +39,7 @@ func (s *stand) showFirst(ctx context.Context) error {
 			return err
 		}
 		t.out.Fault = seen
-		s.shown = verdict.JudgeFault(*seen).Verdict == verdict.Reproduced
+		s.shown = verdict.JudgeFault(*t.Scenario, *seen).Verdict == verdict.Reproduced
 		return nil
 	})
 }
@@ -61,7 +61,7 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j := verdict.JudgeFault(*seen); j.Verdict != verdict.Reproduced {
+	if j := verdict.JudgeFault(*s.trial.Scenario, *seen); j.Verdict != verdict.Reproduced {
 		return nil, fmt.Errorf("a fresh lab does not show the fault: %s: %s", j.Verdict, j.Why)
 	}
 	s.shown = true
@@ -139,7 +139,15 @@ func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, 
 
 // run runs commands on the lab, in order.
 func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
-	for _, a := range actions {
+	for i, a := range actions {
+		if a.Restart != "" {
+			if i == 0 || actions[i-1].Restart == "" {
+				if err := b.restart(ctx, actions[i:]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		n, err := b.lab.Node(a.On)
 		if err != nil {
 			return err

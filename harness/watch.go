@@ -20,7 +20,8 @@ import (
 type watch struct {
 	specs   []evidence.Spec // names resolved
 	before  []evidence.Reading
-	own     []bool // conntrack specs that ask for the probe's own flow
+	probe   scenario.Probe
+	own     []bool // specs that ask for the probe's own flow
 	readers map[string]*reader
 	cancel  context.CancelFunc
 }
@@ -28,7 +29,7 @@ type watch struct {
 // watch starts the readers for specs and takes the readings before p.
 func (b *bench) watch(ctx context.Context, p scenario.Probe, specs []evidence.Spec) (*watch, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout+3*slack) // a reading before, the probe, a reading after
-	w := &watch{readers: map[string]*reader{}, cancel: cancel}
+	w := &watch{probe: p, readers: map[string]*reader{}, cancel: cancel}
 	for _, s := range specs {
 		resolved, err := s.Resolve(b.setup.topology.Resolve, b.setup.topology.Addresses)
 		if err != nil {
@@ -36,7 +37,7 @@ func (b *bench) watch(ctx context.Context, p scenario.Probe, specs []evidence.Sp
 			return nil, err
 		}
 		w.specs = append(w.specs, resolved)
-		w.own = append(w.own, b.seesOwnFlow(s, p))
+		w.own = append(w.own, seesOwnFlow(b.setup.topology, s, p))
 	}
 	for i, s := range w.specs {
 		if w.readers[s.On] == nil {
@@ -58,30 +59,11 @@ func (b *bench) watch(ctx context.Context, p scenario.Probe, specs []evidence.Sp
 	return w, nil
 }
 
-// seesOwnFlow reports whether the conntrack entry that s asks for is the one made by p's own packets: the same
-// destination, on the client's node or on the host of its pod. Further on, masquerading may have changed the port.
-func (b *bench) seesOwnFlow(s evidence.Spec, p scenario.Probe) bool {
-	if s.Conntrack == nil || s.Conntrack.To != p.To {
-		return false
-	}
-	if s.On == p.From {
-		return true
-	}
-	for _, n := range b.setup.topology.Nodes {
-		if n.Name == p.From {
-			return n.Host == s.On
-		}
-	}
-	return false
-}
-
 // findings takes the readings after the probe and judges each spec by both.
 func (w *watch) findings(o probe.Observation) ([]evidence.Finding, error) {
 	for i := range w.specs {
 		if w.own[i] {
-			query := *w.specs[i].Conntrack
-			query.FromPort = o.Local.Port()
-			w.specs[i].Conntrack = &query
+			w.specs[i] = w.specs[i].Of(w.probe.Proto, o.Local)
 		}
 	}
 	after, err := w.read()

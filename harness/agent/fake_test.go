@@ -105,10 +105,10 @@ func (l *fakeLab) Node(name string) (lab.Node, error) {
 	return &fakeNode{l, name}, nil
 }
 
-func (l *fakeLab) Apply(ctx context.Context, s plan.Step) error {
+func (l *fakeLab) Apply(ctx context.Context, steps ...plan.Step) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.applied = append(l.applied, s)
+	l.applied = append(l.applied, steps...)
 	if l.apply != nil {
 		return l.apply(ctx)
 	}

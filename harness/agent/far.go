@@ -39,12 +39,8 @@ func (l *farLab) Node(name string) (lab.Node, error) {
 	return &farNode{client: l.client, lab: l.id, name: name}, nil
 }
 
-func (l *farLab) Apply(ctx context.Context, s plan.Step) error {
-	step, err := plan.MarshalStep(s)
-	if err != nil {
-		return err
-	}
-	_, err = l.client.call(ctx, callApply, &request{Lab: l.id, Step: step})
+func (l *farLab) Apply(ctx context.Context, steps ...plan.Step) error {
+	_, err := l.client.call(ctx, callApply, &request{Lab: l.id, Plan: &plan.Plan{Steps: steps}})
 	return err
 }
 

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/faultline-lab/faultline/harness/lab"
-	"github.com/faultline-lab/faultline/harness/plan"
 )
 
 // calls maps the name of a channel to what happens in it.
@@ -101,11 +100,7 @@ func (s *server) apply(ctx context.Context, q *request) (reply, error) {
 	if !ok {
 		return reply{}, errClosedLab
 	}
-	step, err := plan.UnmarshalStep(q.Step)
-	if err != nil {
-		return reply{}, err
-	}
-	return reply{}, l.Apply(ctx, step)
+	return reply{}, l.Apply(ctx, q.Plan.Steps...)
 }
 
 // signal of a process that has ended is no error.

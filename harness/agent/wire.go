@@ -14,13 +14,12 @@ import (
 
 // request is what a call asks; the name of the channel says which fields count.
 type request struct {
-	Plan    *plan.Plan      `json:"plan,omitempty"`    // check, up
-	Lab     int             `json:"lab,omitempty"`     // down, node, apply, start
-	Node    string          `json:"node,omitempty"`    // node, start
-	Step    json.RawMessage `json:"step,omitempty"`    // apply
-	Command command         `json:"command,omitzero"`  // start
-	Process int             `json:"process,omitempty"` // signal
-	Signal  int             `json:"signal,omitempty"`  // signal: its number
+	Plan    *plan.Plan `json:"plan,omitempty"`    // check, up; apply: its steps
+	Lab     int        `json:"lab,omitempty"`     // down, node, apply, start
+	Node    string     `json:"node,omitempty"`    // node, start
+	Command command    `json:"command,omitzero"`  // start
+	Process int        `json:"process,omitempty"` // signal
+	Signal  int        `json:"signal,omitempty"`  // signal: its number
 }
 
 // command is a lab.Cmd without its streams.

@@ -26,7 +26,8 @@ const (
 	ExitInterrupted = 130 // SIGINT or SIGTERM; everything was taken down
 )
 
-// exit carries an exit code through cobra. An empty message prints nothing: it was all said before.
+// exit carries an exit code through cobra, with the error that the person is told. Where that is errSaid, nothing is
+// printed any more.
 type exit struct {
 	code int
 	err  error
@@ -40,9 +41,10 @@ var errSaid = errors.New("said already")
 
 // app holds what all commands share.
 type app struct {
-	stdout, stderr io.Writer
-	cache          string
-	verbose        bool
+	stdout  *output
+	stderr  io.Writer
+	cache   string
+	verbose bool
 }
 
 // Main runs the command in args and returns the exit code.
@@ -52,18 +54,17 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: &output{w: stdout}, stderr: stderr}
 	root := a.root()
 	root.SetArgs(args[1:])
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if lost := a.stdout.lost(); lost != nil { // what was to be read is not there to be read, whatever it said
+		err = &exit{ExitBroken, lost}
+	}
 	if err == nil {
 		return ExitOK
 	}
-	if !errors.Is(err, errSaid) {
-		fmt.Fprintf(stderr, "faultline: %v\n", err)
-	}
+	a.complain(err)
 	var e *exit
 	switch {
 	case ctx.Err() != nil:
@@ -72,6 +73,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return e.code
 	}
 	return ExitUsage
+}
+
+// complain tells the person an error, unless it was told before.
+func (a *app) complain(err error) {
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintf(a.stderr, "faultline: %v\n", err)
+	}
 }
 
 func (a *app) root() *cobra.Command {
@@ -89,6 +97,9 @@ Exit codes: 0 every verdict as documented, 1 a verdict is not, 2 bad usage or a 
 	root.PersistentFlags().StringVar(&a.cache, "cache", defaultCache(), "directory for kernels and kube-proxy binaries")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "print every step and every progress line")
 	root.AddCommand(a.list(), a.run(), a.plan(), a.validate(), a.schema(), a.kernels(), a.version())
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	strict(root)
 	return root
 }
 

@@ -27,6 +27,9 @@ func isPath(name string) bool {
 }
 
 func readFile(path string) (source, error) {
+	if path == "" {
+		return source{}, &exit{ExitUsage, errors.New("a file is wanted, its name is empty")}
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return source{}, &exit{ExitUsage, err}
@@ -66,6 +69,22 @@ func unknown(what, name string, have []string) error {
 	return &exit{ExitUsage, fmt.Errorf("no %s %q: %s (a file is given by its path, as ./%s.yaml)", what, name, yamlfile.Suggest(name, have), name)}
 }
 
+// isTopology refuses a scenario where a topology is wanted.
+func (s source) isTopology() error {
+	if scenario.Is(s.text) {
+		return &exit{ExitUsage, fmt.Errorf("%s is a scenario, a topology is wanted: faultline run runs it", s.name)}
+	}
+	return nil
+}
+
+// isScenario refuses a topology where a scenario is wanted.
+func (s source) isScenario() error {
+	if topology.Is(s.text) {
+		return &exit{ExitUsage, fmt.Errorf("%s is a topology, a scenario is wanted: faultline plan prints how to build it", s.name)}
+	}
+	return nil
+}
+
 // experiment is a scenario, or one of its variants, with its topology's source.
 type experiment struct {
 	scenario *scenario.Scenario
@@ -82,8 +101,8 @@ func readExperiments(name string) ([]experiment, error) {
 }
 
 func parseExperiments(src source) ([]experiment, error) {
-	if topology.Is(src.text) {
-		return nil, &exit{ExitUsage, fmt.Errorf("%s is a topology, a scenario is wanted: faultline plan prints how to build it", src.name)}
+	if err := src.isScenario(); err != nil {
+		return nil, err
 	}
 	parsed, err := scenario.Parse(src.name, src.text)
 	if err != nil {
@@ -92,6 +111,9 @@ func parseExperiments(src source) ([]experiment, error) {
 	var all []experiment
 	for _, sc := range parsed.Each() {
 		top, err := topologySource(sc.Topology, src.dir)
+		if err == nil {
+			err = top.isTopology()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: topology: %w", src.name, err)
 		}

@@ -15,7 +15,7 @@ func (a *app) kernels() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "kernels",
 		Short: "List, fetch and check the kernels of the vm runtime",
-		Args:  cobra.NoArgs,
+		Args:  subcommand,
 		RunE:  func(*cobra.Command, []string) error { return a.listKernels() },
 	}
 	c.AddCommand(
@@ -34,6 +34,9 @@ func (a *app) kernelCommand(name, short string, do func(context.Context, string)
 			return vm.KernelNames(), cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(c *cobra.Command, names []string) error {
+			if err := a.checkCache(); err != nil {
+				return err
+			}
 			if len(names) == 0 {
 				names = []string{vm.DefaultKernel}
 			}
@@ -47,7 +50,13 @@ func (a *app) kernelCommand(name, short string, do func(context.Context, string)
 	}
 }
 
+// checkCache refuses a cache that is no directory.
+func (a *app) checkCache() error { return usage(directory("--cache", a.cache, false)) }
+
 func (a *app) listKernels() error {
+	if err := a.checkCache(); err != nil {
+		return err
+	}
 	kernels, err := vm.Kernels(a.cache)
 	if err != nil {
 		return &exit{ExitBroken, err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -49,9 +50,9 @@ type places struct {
 
 func (p *places) progress(line string) { p.trial.Progress(line) }
 
-// forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry the plan, else vm,
-// and a note says why.
-func (p *places) forTrial(ctx context.Context, t *harness.Trial, base *plan.Plan) lab.Runtime {
+// forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry all of the plans,
+// else vm, and a note says why.
+func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness.Prepared) lab.Runtime {
 	p.trial = t
 	runtime := p.flags.runtime
 	if only := t.Scenario.Runtimes; runtime == "auto" && len(only) == 1 {
@@ -68,21 +69,12 @@ func (p *places) forTrial(ctx context.Context, t *harness.Trial, base *plan.Plan
 		return p.vm()
 	}
 	rt := p.netns()
-	_, err := rt.Check(ctx, base)
-	if err == nil {
-		t.Note("runtime netns: this kernel has all that the lab needs")
+	lacks := lacking(ctx, rt, plans)
+	if lacks == "" {
+		t.Note("runtime netns: this kernel has all that the labs need")
 		return rt
 	}
-	var missing *lab.UnsupportedError
-	if !errors.As(err, &missing) {
-		t.Note(fmt.Sprintf("runtime vm: could not tell whether this kernel can carry the lab: %v", err))
-		return p.vm()
-	}
-	var what []string
-	for _, m := range missing.Missing {
-		what = append(what, m.What)
-	}
-	t.Note("runtime vm: this machine lacks " + strings.Join(what, "; "))
+	t.Note("runtime vm: " + lacks)
 	return p.vm()
 }
 
@@ -115,6 +107,43 @@ func (p *places) close() error {
 	return errors.Join(errs...)
 }
 
+// lacking says what rt lacks for the first of the plans that it cannot carry, or nothing.
+func lacking(ctx context.Context, rt lab.Runtime, plans []harness.Prepared) string {
+	var had []plan.Need
+	for _, p := range plans {
+		needs := p.Plan.Needs()
+		if had != nil && !slices.ContainsFunc(needs, func(n plan.Need) bool { return !slices.Contains(had, n) }) {
+			continue // whoever carries the plans before carries this one
+		}
+		_, err := rt.Check(ctx, p.Plan)
+		if err != nil {
+			return reason(p, err)
+		}
+		had = append(had, needs...)
+	}
+	return ""
+}
+
+// reason puts into words that a plan cannot be carried.
+func reason(p harness.Prepared, err error) string {
+	whose := ""
+	if p.Fix != "" {
+		whose = " of fix " + p.Fix
+	}
+	var missing *lab.UnsupportedError
+	if !errors.As(err, &missing) {
+		return fmt.Sprintf("could not tell whether this kernel can carry the lab%s: %v", whose, err)
+	}
+	var what []string
+	for _, m := range missing.Missing {
+		what = append(what, m.What)
+	}
+	if whose != "" {
+		whose = "for the lab" + whose + " "
+	}
+	return whose + "this machine lacks " + strings.Join(what, "; ")
+}
+
 // check finds flags that cannot be meant, before anything is built.
 func (f *placeFlags) check() error {
 	known := slices.Contains(vm.KernelNames(), f.kernel)
@@ -126,10 +155,21 @@ func (f *placeFlags) check() error {
 	case f.modules != "" && (f.kernel == "" || known):
 		return errors.New("--modules goes with --kernel FILE")
 	}
-	if f.kernel != "" && !known {
-		if _, err := os.Stat(f.kernel); err != nil {
-			return fmt.Errorf("--kernel %s: want %s, or the file of a kernel: %w", f.kernel, strings.Join(vm.KernelNames(), ", "), err)
-		}
+	if f.kernel == "" || known {
+		return nil
+	}
+	if _, err := os.Stat(f.kernel); err != nil {
+		return fmt.Errorf("--kernel %s: want %s, or the file of a kernel: %w", f.kernel, strings.Join(vm.KernelNames(), ", "), err)
+	}
+	if !strings.ContainsRune(f.kernel, filepath.Separator) {
+		f.kernel = "." + string(filepath.Separator) + f.kernel // a path, not a name
+	}
+	_, err := kernel.FromFile(f.kernel, f.modules)
+	if errors.Is(err, kernel.ErrModules) {
+		return fmt.Errorf("--%w: name the directory that has them with --modules, /lib/modules/RELEASE", err)
+	}
+	if err != nil {
+		return fmt.Errorf("--%w: want the file of a kernel, a bzImage", err)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness"
-	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/report"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
@@ -36,7 +35,7 @@ func (a *app) run() *cobra.Command {
   faultline run nftables-snat --variant globalnet
   faultline run ipvs-ipsec --set kubeProxy.mode=iptables     # without the cause: NotReproduced, exit code 1
   faultline run ./my-failure/scenario.yaml`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one("name or file of a scenario", "faultline run ipvs-ipsec"),
 		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runScenario(c.Context(), args[0], f)
@@ -50,11 +49,12 @@ func (a *app) run() *cobra.Command {
 	return c
 }
 
-// prepared is a trial that is known to be runnable, with the plan of its lab and the directory of its report.
+// prepared is a trial that is known to be runnable, with the plans of its labs and the directory of its report.
 type prepared struct {
-	trial *harness.Trial
-	base  *plan.Plan
-	dir   string
+	trial   *harness.Trial
+	plans   []harness.Prepared
+	dir     string
+	journal *os.File // nil before all trials are prepared
 }
 
 // runScenario runs a scenario: every variant that it has, or those asked for, one after the other. All of them are
@@ -76,13 +76,25 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	}
 	var trials []prepared
 	for _, exp := range all {
-		p, err := prepare(exp, f)
+		p, err := a.prepare(exp, f)
 		if err != nil {
 			return usage(err)
 		}
 		trials = append(trials, p)
 	}
-	places := &places{app: a, flags: f.place}
+	for i := range trials {
+		if trials[i].journal, err = openReport(trials[i].dir); err != nil {
+			return err
+		}
+		defer trials[i].journal.Close()
+	}
+	return a.runTrials(ctx, trials, notRun, f.place)
+}
+
+// runTrials runs prepared trials and ends with a table of them where there are several. notRun are names of what is left
+// out, with the reason.
+func (a *app) runTrials(ctx context.Context, trials []prepared, notRun [][2]string, place placeFlags) error {
+	places := &places{app: a, flags: place}
 	var reports []report.Report
 	code := ExitOK
 	for i, p := range trials {
@@ -108,7 +120,7 @@ func (a *app) runScenario(ctx context.Context, name string, f runFlags) error {
 	return nil
 }
 
-func prepare(exp experiment, f runFlags) (prepared, error) {
+func (a *app) prepare(exp experiment, f runFlags) (prepared, error) {
 	set, err := settings(f.set)
 	if err != nil {
 		return prepared{}, err
@@ -118,7 +130,7 @@ func prepare(exp experiment, f runFlags) (prepared, error) {
 	}
 	sc := exp.scenario
 	trial := &harness.Trial{Scenario: sc, Topology: exp.parseTopology, Set: set, Only: f.fixes}
-	base, err := trial.Prepare()
+	plans, err := trial.Prepare()
 	if err != nil && sc.Variant != "" {
 		err = fmt.Errorf("variant %s: %w", sc.Variant, err)
 	}
@@ -126,7 +138,8 @@ func prepare(exp experiment, f runFlags) (prepared, error) {
 	if dir == "" {
 		dir = filepath.Join("build", "reports", sc.Name)
 	}
-	return prepared{trial, base, filepath.Join(dir, sc.Variant)}, err
+	dir = filepath.Join(dir, sc.Variant)
+	return prepared{trial: trial, plans: plans, dir: dir}, errors.Join(err, directory("--report", dir, true), directory("--cache", a.cache, false))
 }
 
 // chosen keeps the variants of those names, in the scenario's order; without names it keeps all.
@@ -177,19 +190,11 @@ func supported(all []experiment, place placeFlags) (kept []experiment, notRun []
 }
 
 // runTrial runs a prepared trial and leaves its report in its directory. The report is written whatever the trial came
-// to; what was seen before a kill is in the journal beside it.
+// to; what was seen before a kill is in the journal, and no report of an earlier trial is beside it then.
 func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict.Trial, error) {
 	trial, dir := p.trial, p.dir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return verdict.Trial{}, &exit{ExitBroken, err}
-	}
-	journal, err := os.Create(filepath.Join(dir, "journal.jsonl"))
-	if err != nil {
-		return verdict.Trial{}, &exit{ExitBroken, err}
-	}
-	defer journal.Close()
 	screen := report.NewTerminal(a.stdout, a.reportOptions())
-	log := report.NewJournal(journal)
+	log := report.NewJournal(p.journal)
 	var one sync.Mutex // progress comes from other goroutines than the trial's
 	trial.Tell = func(e harness.Event) {
 		one.Lock()
@@ -197,7 +202,7 @@ func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict
 		log.Tell(e)
 		screen.Tell(e)
 	}
-	trial.Runtime = places.forTrial(ctx, trial, p.base)
+	trial.Runtime = places.forTrial(ctx, trial, p.plans)
 	out, runErr := trial.Run(ctx)
 	r := report.New(out)
 	if err := report.Write(dir, r); err != nil {
@@ -214,6 +219,6 @@ func (a *app) runTrial(ctx context.Context, p prepared, places *places) (verdict
 }
 
 func (a *app) reportOptions() report.Options {
-	width, colour := terminal(a.stdout)
+	width, colour := terminal(a.stdout.w)
 	return report.Options{Width: width, Colour: colour, Verbose: a.verbose}
 }

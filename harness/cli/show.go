@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -59,6 +60,9 @@ func readTopology(name string, set map[string]string) (*topology.Topology, error
 	if err != nil {
 		return nil, err
 	}
+	if err := src.isTopology(); err != nil {
+		return nil, err
+	}
 	return topology.Parse(src.name, src.text, set)
 }
 
@@ -69,7 +73,7 @@ func (a *app) plan() *cobra.Command {
 		Short: "Print the steps that build a topology, as a shell script that runs without faultline",
 		Example: `  faultline plan edge-ipsec
   faultline plan edge-ipsec | sudo sh     # the same network, in named namespaces`,
-		Args: cobra.ExactArgs(1),
+		Args: one("name or file of a topology", "faultline plan edge-ipsec"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return topologies.List(), cobra.ShellCompDirectiveDefault
 		},
@@ -98,13 +102,18 @@ func (a *app) validate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check scenario and topology files, every mistake at once",
-		Args:  cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("validate wants files, for example: faultline validate scenario.yaml topology.yaml")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := 0
 			for _, path := range args {
 				if err := validateFile(path); err != nil {
 					bad++
-					fmt.Fprintln(a.stderr, err)
+					a.complain(err)
 					continue
 				}
 				fmt.Fprintf(a.stdout, "%s: ok\n", path)
@@ -149,7 +158,7 @@ func (a *app) schema() *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema topology|scenario",
 		Short:     "Print the JSON Schema of the files, for editors",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOf("language", "faultline schema scenario"),
 		ValidArgs: []string{"topology", "scenario"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := topology.Schema()

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -15,9 +16,10 @@ type Conntrack struct {
 	// ReplyFrom and ReplyTo are the ends of the reply tuple, "pod:8080" or "gateway@eth0": what NAT made of the flow.
 	ReplyFrom string `yaml:"replyFrom,omitempty" json:"replyFrom,omitempty"`
 	ReplyTo   string `yaml:"replyTo,omitempty" json:"replyTo,omitempty"`
-	// FromPort narrows the search to the probe's own five-tuple; the trial fills it in after the probe. Where it stays
-	// 0, because the node sees the flow with another port, the entry is the one that is new since before the probe.
-	FromPort uint16 `yaml:"-" json:"fromPort,omitempty"`
+	// From narrows the search to the probe's own five-tuple; the trial fills it in after the probe. Its address is
+	// unspecified where the probe does not know it. Where all of it stays zero, because the node sees the flow from
+	// another address or port, any source will do. An entry from before the probe is never the probe's.
+	From netip.AddrPort `yaml:"-" json:"from,omitzero"`
 }
 
 // statusBits names the bits of a conntrack entry's status from the lowest on: enum ip_conntrack_status in the kernel's

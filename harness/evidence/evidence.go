@@ -12,6 +12,10 @@ type Spec struct {
 	On   string `yaml:"on" json:"on"`                         // the node whose kernel state is read
 
 	// The kinds. Each stands in a file of its own here (its query) and in package read (its reader).
+	// Conntrack, and packets with own, look at the probe's flow alone. The counters (xfrm, netstat, rule) and packets
+	// without own count for the whole node, whoever sent what they count: a scenario with them must keep all other
+	// traffic away from the node while the probe runs, retransmissions of the probe before included.
+
 	Xfrm      string     `yaml:"xfrm,omitempty" json:"xfrm,omitempty"`       // a counter of /proc/net/xfrm_stat: XfrmInNoPols
 	Netstat   string     `yaml:"netstat,omitempty" json:"netstat,omitempty"` // a counter of /proc/net/netstat or /proc/net/snmp: IPReversePathFilter, Tcp.RetransSegs
 	Sysctl    string     `yaml:"sysctl,omitempty" json:"sysctl,omitempty"`   // a sysctl by its dotted name
@@ -55,7 +59,7 @@ type Finding struct {
 // addresses. The protocol is lines of JSON on the reader's standard input and output:
 //
 //	-> Request          <- Batch (the readings before the probe; captures are running)
-//	-> Request          <- Batch (the readings after it; FromPort of conntrack queries filled in)
+//	-> Request          <- Batch (the readings after it; the probe's own source filled in)
 //
 // and so on, pair by pair, until end of file. A Batch with an Error ends its pair: the next Request begins another.
 type Request struct {

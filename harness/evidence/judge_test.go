@@ -1,10 +1,15 @@
 package evidence
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+// sources compares the probe's own source, which cmp cannot look into.
+var sources = cmpopts.EquateComparable(netip.AddrPort{})
 
 func ptr[T any](v T) *T { return &v }
 
@@ -33,7 +38,7 @@ func TestJudge(t *testing.T) {
 		ok            bool
 		why           string
 	}{
-		"counter grows":                  {counter, Want{Grows: ptr(true)}, at(4), at(7), true, "XfrmInNoPols grew by 3 (wanted: grows)"},
+		"counter grows":                  {counter, Want{Grows: ptr(true)}, at(4), at(7), true, "XfrmInNoPols grew by 3"},
 		"counter does not grow":          {counter, Want{Grows: ptr(true)}, at(7), at(7), false, "XfrmInNoPols stayed at 7 (wanted: grows)"},
 		"readings in each other's place": {counter, Want{Grows: ptr(true)}, at(7), at(4), false, "XfrmInNoPols fell from 7 to 4 (wanted: grows)"},
 		"counter stays":                  {counter, Want{Grows: ptr(false)}, at(7), at(7), true, "XfrmInNoPols stayed at 7"},
@@ -43,14 +48,14 @@ func TestJudge(t *testing.T) {
 		"count":                          {counter, Want{Count: ptr[int64](2)}, at(0), at(2), true, "XfrmInNoPols counts 2"},
 		"another count":                  {counter, Want{Count: ptr[int64](2)}, at(2), at(3), false, "XfrmInNoPols counts 3 (wanted: count 2)"},
 		"count of a rule that is gone":   {rule, Want{Count: ptr[int64](0)}, at(0), Reading{}, false, `rule "masquerade" in nft ip t c is not there (wanted: count 0)`},
-		"grows and counts, one fails":    {counter, Want{Grows: ptr(true), Count: ptr[int64](3)}, at(0), at(2), false, "XfrmInNoPols grew by 2 (wanted: grows), counts 2 (wanted: count 3)"},
+		"grows and counts, one fails":    {counter, Want{Grows: ptr(true), Count: ptr[int64](3)}, at(0), at(2), false, "XfrmInNoPols grew by 2, counts 2 (wanted: count 3)"},
 
 		"rule seen":                      {rule, Want{Seen: ptr(true)}, Reading{}, at(0), true, `rule "masquerade" in nft ip t c is there`},
 		"rule not seen":                  {rule, Want{Seen: ptr(false)}, Reading{}, Reading{}, true, `rule "masquerade" in nft ip t c is not there`},
 		"rule seen in the wrong reading": {rule, Want{Seen: ptr(true)}, at(0), Reading{}, false, `rule "masquerade" in nft ip t c is not there (wanted: seen)`},
 
 		"no packet is zero packets": {packets, Want{Count: ptr[int64](0)}, seen(0), seen(0), true, "packets at eth0 from edge:8080 syn-ack counts 0"},
-		"packets grow":              {packets, Want{Grows: ptr(true)}, seen(0), seen(2), true, "packets at eth0 from edge:8080 syn-ack grew by 2 (wanted: grows)"},
+		"packets grow":              {packets, Want{Grows: ptr(true)}, seen(0), seen(2), true, "packets at eth0 from edge:8080 syn-ack grew by 2"},
 		"packets seen":              {packets, Want{Seen: ptr(true)}, seen(0), seen(0), false, "packets at eth0 from edge:8080 syn-ack is not there (wanted: seen)"},
 
 		"the documented status":                {entry, Want{Has: []string{"SRC_NAT"}, Lacks: []string{"DST_NAT"}}, Reading{}, ipvsBug, true, "conntrack to web:80 has SRC_NAT, lacks DST_NAT" + shown},
@@ -75,7 +80,7 @@ func TestJudge(t *testing.T) {
 			if f.OK != row.ok || f.Why != row.why {
 				t.Errorf("ok %v: %s\nwant %v: %s", f.OK, f.Why, row.ok, row.why)
 			}
-			if diff := cmp.Diff(Finding{Spec: row.spec, Before: row.before, After: row.after, OK: f.OK, Why: f.Why}, f); diff != "" {
+			if diff := cmp.Diff(Finding{Spec: row.spec, Before: row.before, After: row.after, OK: f.OK, Why: f.Why}, f, sources); diff != "" {
 				t.Errorf("the finding is not about what was read:\n%s", diff)
 			}
 		})

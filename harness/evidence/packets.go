@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -16,6 +17,12 @@ type Packets struct {
 	Proto     string `yaml:"proto,omitempty" json:"proto,omitempty"` // "tcp", "udp", "icmp", "esp"; empty: any
 	Flags     string `yaml:"flags,omitempty" json:"flags,omitempty"` // exactly these TCP flags: "syn", "syn-ack", "rst", "fin-ack"; empty: any
 	VLAN      int    `yaml:"vlan,omitempty" json:"vlan,omitempty"`   // the VLAN of the frame's (outer) tag; 0: any, or no tag
+	// Own leaves only packets of the probe's own five-tuple as the client's side sees it before any NAT: of its
+	// protocol, from or to its source port, and its source address where that is known. Only on the client's node or
+	// its host: elsewhere NAT may have changed both, and the flow would be missed.
+	Own bool `yaml:"own,omitempty" json:"own,omitempty"`
+	// Local is the probe's source; the trial fills it in after the probe for Own.
+	Local netip.AddrPort `yaml:"-" json:"local,omitzero"`
 }
 
 // maxVLAN is the highest VLAN there is: 4095 is reserved.
@@ -68,6 +75,9 @@ func (Packets) show(r Reading) string { return fmt.Sprint(r.Count) }
 
 func (q Packets) subject() string {
 	s := "packets at " + q.Interface
+	if q.Own {
+		s = "own " + s
+	}
 	for _, part := range [][2]string{{"from", q.From}, {"to", q.To}, {"", q.Proto}, {"", q.Flags}} {
 		if part[1] != "" {
 			s += " " + strings.TrimSpace(part[0]+" "+part[1])
@@ -92,6 +102,9 @@ func (q Packets) check() []Problem {
 	}
 	if q.VLAN < 0 || q.VLAN > maxVLAN {
 		ps = append(ps, Problem{"vlan", fmt.Sprintf("%d is not a VLAN", q.VLAN), fmt.Sprintf("1 to %d", maxVLAN)})
+	}
+	if q.Own && q.Proto != "" && q.Proto != "tcp" && q.Proto != "udp" {
+		ps = append(ps, Problem{"own", "a packet of " + q.Proto + " has no port to know it by", "leave own out, or proto"})
 	}
 	if q.Flags == "" {
 		return ps

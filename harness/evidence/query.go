@@ -136,7 +136,33 @@ func (s Spec) checkWants(q query) []Problem {
 	if s.Count != nil && *s.Count < 0 {
 		ps = append(ps, Problem{"count", "is below 0", ""})
 	}
+	if s.Count != nil && *s.Count == 0 {
+		ps = append(ps, s.checkNone(q)...)
+	}
 	return append(ps, s.checkWords(q)...)
+}
+
+// checkNone finds what contradicts a count of 0.
+func (s Spec) checkNone(q query) []Problem {
+	var ps []Problem
+	if s.Grows != nil && *s.Grows {
+		ps = append(ps, Problem{"grows", "contradicts count: 0", "what grew is above 0"})
+	}
+	if _, packets := q.(Packets); !packets {
+		return ps // a rule is there before it counts
+	}
+	if s.Seen != nil && *s.Seen {
+		ps = append(ps, Problem{"seen", "contradicts count: 0", "a packet that is seen is counted"})
+	}
+	for _, list := range []struct {
+		key   string
+		words []string
+	}{{"has", s.Has}, {"lacks", s.Lacks}} {
+		if len(list.words) > 0 {
+			ps = append(ps, Problem{list.key, "contradicts count: 0", "no packet has no words"})
+		}
+	}
+	return ps
 }
 
 // checkWords looks at the words of Has and Lacks, which some kinds know all of.

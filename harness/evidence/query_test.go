@@ -21,16 +21,24 @@ func TestValidate(t *testing.T) {
 		"an nft rule":      {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "ip t", Contains: "x"}, Want: grows}, nil},
 		"an iptables rule": {Spec{On: "a", Rule: &Rule{Backend: "ip6tables-legacy", Table: "nat", Contains: "x"}, Want: grows}, nil},
 		"packets":          {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a", To: "fd00::1", Flags: "fin-ack"}, Want: seen}, nil},
-		"destinations":     {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
-		"nothing at all":   {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
-		"two kinds":        {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
-		"no want":          {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
+		"own packets":      {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "udp"}, Want: seen}, nil},
+		"own packets without ports": {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "esp"}, Want: seen}, []string{
+			"packets.own: a packet of esp has no port to know it by"}},
+		"destinations":   {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
+		"nothing at all": {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
+		"two kinds":      {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
+		"no want":        {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
 		"wants of other kinds": {Spec{On: "a", Sysctl: "a.b", Want: Want{Grows: ptr(true), Has: []string{"x"}, Is: "1"}}, []string{
 			"grows: does not fit sysctl evidence", "has: does not fit sysctl evidence"}},
 		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
 		"not seen, with words": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Seen: ptr(false), Has: []string{"SRC_NAT"}}}, []string{
 			"has: contradicts seen: false"}},
-		"negative count": {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"negative count":     {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"nothing that grew":  {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(true), Count: ptr[int64](0)}}, []string{"grows: contradicts count: 0"}},
+		"nothing that stays": {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(false), Count: ptr[int64](0)}}, nil},
+		"no packet that is seen": {Spec{On: "a", Packets: &Packets{Interface: "eth0"}, Want: Want{Seen: ptr(true), Count: ptr[int64](0), Lacks: []string{"x"}}}, []string{
+			"seen: contradicts count: 0", "lacks: contradicts count: 0"}},
+		"a rule that counts nothing": {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "ip t", Contains: "x"}, Want: Want{Seen: ptr(true), Count: ptr[int64](0)}}, nil},
 		"words that conntrack has not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT", "SNAT"}, Lacks: []string{"dst_nat"}}}, []string{
 			`has[1]: conntrack has no status "SNAT"`, `lacks[0]: conntrack has no status "dst_nat"`}},
 		"a word that is wanted and not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT"}, Lacks: []string{"SRC_NAT"}}}, []string{
@@ -162,13 +170,13 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(row.want, got); diff != "" {
+			if diff := cmp.Diff(row.want, got, sources); diff != "" {
 				t.Error(diff)
 			}
 			if row.spec.Packets != nil && *row.spec.Packets != packets {
 				t.Error("the scenario's own query was changed")
 			}
-			if again, err := got.Resolve(bookPort, book); err != nil || cmp.Diff(got, again) != "" {
+			if again, err := got.Resolve(bookPort, book); err != nil || cmp.Diff(got, again, sources) != "" {
 				t.Errorf("resolving twice is not resolving once: %v", err)
 			}
 		})

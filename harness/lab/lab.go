@@ -40,8 +40,8 @@ type Lab interface {
 	// Node returns the node of that name. The error lists the names there are.
 	Node(name string) (Node, error)
 
-	// Apply carries out one more step on the live lab and returns once it has taken effect in the kernel.
-	Apply(ctx context.Context, s plan.Step) error
+	// Apply carries out more steps on the live lab, in their order, and returns once they have taken effect in the kernel.
+	Apply(ctx context.Context, steps ...plan.Step) error
 
 	// Close ends every process of the lab and removes what Up made. It is idempotent and cannot be cancelled; it
 	// bounds itself.

@@ -97,7 +97,11 @@ func (s AddDummy) step() []string {
 func (s AddVXLAN) step() []string {
 	args := inNode("ip", s.Node, "link", "add", "name", s.Interface, "type", "vxlan", "id", strconv.Itoa(s.ID))
 	args = opt(args, "local", s.Local)
-	args = opt(args, "remote", s.Remote)
+	remote := "remote"
+	if s.Remote.IsMulticast() {
+		remote = "group"
+	}
+	args = opt(args, remote, s.Remote)
 	args = opt(args, "dev", s.Parent)
 	return one(opt(args, "dstport", s.Port))
 }
@@ -221,6 +225,14 @@ func (s AddXfrmState) step() []string {
 		args = append(args, "encap", "espinudp", "4500", "4500", "0.0.0.0")
 	}
 	return one(args)
+}
+
+// espSocket says, as a comment, what the kernel wants beside the states before it takes ESP in UDP packets: a socket on
+// the port with UDP_ENCAP (100) set to UDP_ENCAP_ESPINUDP (2), see udp(7). An IKE daemon holds it; no tool of iproute2 does.
+func espSocket(node string) string {
+	hold := "import socket, signal; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); " +
+		"s.setsockopt(17, 100, 2); s.bind((\"\", 4500)); signal.pause()"
+	return "# " + Shell(inNamespace(node, "python3", "-c", hold)...) + " &  # or the kernel answers ESP in UDP with port unreachable"
 }
 
 func (s AddXfrmPolicy) step() []string {

@@ -26,6 +26,14 @@ func TestStepPrintsAsACommand(t *testing.T) {
 			"an IPIP tunnel", AddIPIP{End{"a", "t"}, addr("10.0.0.1"), addr("10.0.0.2")},
 			"ip -n a link add name t type ipip local 10.0.0.1 remote 10.0.0.2",
 		},
+		{
+			"a VXLAN tunnel", AddVXLAN{End: End{"a", "v"}, ID: 7, Remote: addr("10.0.0.2"), Port: 4789},
+			"ip -n a link add name v type vxlan id 7 remote 10.0.0.2 dstport 4789",
+		},
+		{
+			"a VXLAN of many ends", AddVXLAN{End: End{"a", "v"}, ID: 7, Remote: addr("239.0.0.1"), Port: 4789, Parent: "eth0"},
+			"ip -n a link add name v type vxlan id 7 group 239.0.0.1 dev eth0 dstport 4789",
+		},
 		{"hairpin off", SetHairpin{End{"a", "p"}, false}, "bridge -n a link set dev p hairpin off"},
 		{"a VLAN of the bridge", DelBridgeVLAN{End{"a", "br0"}, 1, true}, "bridge -n a vlan del dev br0 vid 1 self"},
 		{

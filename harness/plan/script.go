@@ -42,7 +42,8 @@ var titleOf = func() map[reflect.Type]string {
 }()
 
 // Script returns a POSIX shell script that builds p's network out of named network namespaces when root runs it: with
-// the tools alone, without faultline. Processes are no part of the network; the script shows how they are started.
+// the tools alone, without faultline. Processes are no part of the network; the script shows in comments how they are
+// started, the holder of the socket for ESP in UDP among them.
 func (p *Plan) Script() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `#!/bin/sh
@@ -54,10 +55,15 @@ func (p *Plan) Script() string {
 	}
 	b.WriteString("set -eu\n")
 	title := ""
+	holds := map[string]bool{} // nodes with a socket for ESP in UDP
 	for _, s := range p.Steps {
 		if t := titleOf[reflect.TypeOf(s)]; t != title {
 			title = t
 			fmt.Fprintf(&b, "\n# %s\n", title)
+		}
+		if s, ok := s.(AddXfrmState); ok && s.UDPEncap && !holds[s.Node] {
+			holds[s.Node] = true
+			b.WriteString(espSocket(s.Node) + "\n")
 		}
 		for _, command := range s.step() {
 			if isProcess(s) {

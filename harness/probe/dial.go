@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -99,7 +100,8 @@ type flow struct {
 	Request
 	token    string
 	deadline time.Time
-	local    netip.AddrPort // known from the bind on, complete once connected
+	local    netip.AddrPort // its port is known from the bind on, its address once the kernel has a route
+	socket   int            // a second descriptor of the socket while it connects, 0 for none
 	at       stage
 }
 
@@ -109,8 +111,11 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 	d := net.Dialer{Deadline: f.deadline, KeepAlive: -1, Control: f.prepare}
 	d.SetMultipathTCP(false)
 	c, err := d.DialContext(ctx, f.Proto, f.To.String())
-	if err != nil {
-		return answer{}, err
+	if lost := f.release(); lost != nil || err != nil {
+		if err == nil {
+			c.Close()
+		}
+		return answer{}, cmp.Or(lost, err)
 	}
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -122,11 +127,26 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 		return f.askUDP(c)
 	}
 	f.at = connected
-	return f.askTCP(c)
+	a, err := f.askTCP(c)
+	if err != nil {
+		forget(c.(*net.TCPConn))
+	}
+	return a, err
 }
 
-// prepare runs on the new socket before it connects. It binds the socket, so that the local port is known even when no
-// packet comes back: conntrack entries are found by it.
+// forget lets the kernel drop what was never acknowledged when it would send it again: that would be counted around the
+// next probe (tcp_write_timeout in net/ipv4/tcp_timer.c). Not by a RST, which conntrack would take for the end of the
+// flow. It is best effort, the observation stands.
+func forget(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1) })
+}
+
+// prepare runs on the new socket before it connects. It binds the socket and keeps hold of it, so that the local port and
+// address are known even when no packet comes back: conntrack entries and packets are found by them.
 func (f *flow) prepare(_, _ string, c syscall.RawConn) error {
 	var err error
 	if e := c.Control(func(fd uintptr) { err = f.bind(int(fd)) }); e != nil {
@@ -136,6 +156,9 @@ func (f *flow) prepare(_, _ string, c syscall.RawConn) error {
 }
 
 func (f *flow) bind(fd int) error {
+	if err := f.release(); err != nil { // package net may try a second socket
+		return err
+	}
 	var any unix.Sockaddr = &unix.SockaddrInet4{}
 	unspecified := netip.IPv4Unspecified()
 	if f.To.Addr().Is6() {
@@ -159,6 +182,31 @@ func (f *flow) bind(fd int) error {
 		f.local = netip.AddrPortFrom(unspecified, uint16(a.Port))
 	case *unix.SockaddrInet6:
 		f.local = netip.AddrPortFrom(unspecified, uint16(a.Port))
+	}
+	if f.socket, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("keep the socket: %w", err)
+	}
+	return nil
+}
+
+// release reads which address the kernel chose when the socket began to connect, and lets go of the socket. The choice
+// is made with the route, before the first packet, and stays with the socket whatever comes of it; where there was no
+// route the address stays unspecified. It cannot be told beforehand: with IPVS it is the Service's own address.
+func (f *flow) release() error {
+	if f.socket == 0 {
+		return nil
+	}
+	fd := f.socket
+	f.socket = 0
+	name, err := unix.Getsockname(fd)
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
+		return fmt.Errorf("read local address: %w", err)
+	}
+	switch a := name.(type) {
+	case *unix.SockaddrInet4:
+		f.local = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		f.local = netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
 	}
 	return nil
 }

@@ -150,6 +150,9 @@ func TestOutcomes(t *testing.T) {
 			if o.Local.Port() == 0 {
 				t.Error("the local port is unknown")
 			}
+			if routed := !strings.HasPrefix(row.detail, "connect:") || row.want != Unreachable || name == "ICMP host unreachable"; routed == o.Local.Addr().IsUnspecified() {
+				t.Errorf("local address %s, with a route: %v", o.Local, routed)
+			}
 			if o.To != to || o.Took <= 0 || o.Peer != "" || o.Source.IsValid() {
 				t.Errorf("odd observation: %+v", o)
 			}

@@ -52,7 +52,7 @@ type Observation struct {
 	Outcome Outcome        `json:"outcome"`
 	Peer    string         `json:"peer,omitempty"`   // name the answering server gave: a wrong backend shows
 	Source  netip.AddrPort `json:"source,omitzero"`  // address the server saw: a lost or unexpected SNAT shows
-	Local   netip.AddrPort `json:"local,omitzero"`   // address and port the client used; the address may be unspecified when nothing was delivered
+	Local   netip.AddrPort `json:"local,omitzero"`   // address and port the client used; the address is unspecified where there was no route
 	To      netip.AddrPort `json:"to,omitzero"`      // where the probe went
 	Took    time.Duration  `json:"took"`             // nanoseconds
 	Detail  string         `json:"detail,omitempty"` // the system's own words, "connect: connection refused"

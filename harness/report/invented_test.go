@@ -94,7 +94,7 @@ func trial() verdict.Trial {
 		Took:      83*time.Second + 450*time.Millisecond,
 		Phases:    []verdict.Phase{{Name: "build the lab", Took: 12 * time.Second}, {Name: "fault", Took: 4100 * time.Millisecond}},
 	}
-	t.Judgement = verdict.JudgeFault(*t.Fault)
+	t.Judgement = verdict.JudgeFault(s, *t.Fault)
 
 	broken := underFix(s, answered, findings(s, 0, "SRC_NAT", "DST_NAT"), nil)
 	broken.Controls = controls(s, probe.Observation{Outcome: probe.Refused, Detail: "connect: <connection refused>\x1b[31m"})

@@ -82,6 +82,11 @@ func JUnit(r Report) []byte {
 			s.Cases = append(s.Cases, one)
 		}
 	}
+	if r.Matrix != nil {
+		for _, p := range r.Matrix.Phases {
+			s.Cases = append(s.Cases, p.testCase(class))
+		}
+	}
 	s.count()
 	out, err := xml.MarshalIndent(testSuites{Name: "faultline", Suite: s}, "", "  ")
 	if err != nil {

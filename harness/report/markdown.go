@@ -13,7 +13,7 @@ func Markdown(r Report) []byte {
 	var m markdown
 	m.line("# %s: %s", r.name(), r.Verdict)
 	m.line("%s.", md(strings.TrimSuffix(r.Title, ".")))
-	m.line("**%s**", either(r.Expected, "Every verdict is as the scenario documents it.", "Not as the scenario documents it."))
+	m.line("**%s.**", md(capital(conclusion(r))))
 	m.place(r)
 	m.line("## The fault")
 	m.line("%s: %s", r.Verdict, md(r.Why))
@@ -25,6 +25,7 @@ func Markdown(r Report) []byte {
 	m.fixes(r.Fixes)
 	m.line("## What must not help")
 	m.fixes(r.Inert)
+	m.matrix(r.Matrix)
 	m.line("## Where the time went")
 	m.durations(r.Durations)
 	return []byte(m.String())
@@ -132,9 +133,15 @@ func (m *markdown) fixes(list []Fix) {
 			m.line("%s.", md(strings.TrimSuffix(f.Says, ".")))
 		}
 		m.table("Probe | From | To | Wanted | Seen", probeRows(*f.Probe)...)
+		if len(f.Broke) > 0 {
+			m.line("Controls that broke: %s.", md(strings.Join(f.Broke, ", ")))
+		}
 		m.evidence(slices.Concat(f.Evidence, f.Own))
 	}
 }
+
+// capital is a sentence that begins with a capital letter.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func undone(v *verdict.Verdict) string {
 	if v == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/probe"
+	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
@@ -33,22 +34,24 @@ type Report struct {
 	KubeProxy   KubeProxy `json:"kubeProxy"`                                    // of the lab that shows the fault
 	Verdict     Verdict   `json:"verdict"`                                      // on the fault
 	Why         string    `json:"why"`                                          // reason of the verdict on the fault
-	Expected    bool      `json:"expected"`                                     // every verdict is what the scenario documents, and none is missing
-	ExitCode    int       `json:"exitCode"`                                     // of faultline run: 0 expected, 1 not, 3 unsupported here, 4 the lab broke
+	Expected    bool      `json:"expected"`                                     // every verdict is what the scenario documents, none is missing, and a fix and an inert fix at least were verified, or of those that --fix named one of each kind; what else was not verified is in notVerified
+	ExitCode    int       `json:"exitCode"`                                     // of faultline run: 0 expected, 1 not, 3 unsupported here or nothing verified, 4 the lab broke, 130 interrupted
 	Controls    []Control `json:"controls"`                                     // every control in every phase
 	Fault       Fault     `json:"fault"`                                        // the documented failure, as it was seen first
 	Fixes       []Fix     `json:"fixes"`                                        // the documented fixes, in the scenario's order
 	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
+	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
+	NotVerified []string  `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
 	Durations   Durations `json:"durations"`                                    // where the time went
 }
 
 // Verdict is a verdict.Verdict.
 type Verdict = verdict.Verdict
 
-// KubeProxy is the kube-proxy of the lab that shows the fault; empty where there is none.
+// KubeProxy is what the lab that shows the fault runs as kube-proxy; empty where there is none.
 type KubeProxy struct {
-	Version string `json:"version"` // "v1.36.3"
-	Mode    string `json:"mode"`    // "iptables", "ipvs" or "nftables"
+	Version string `json:"version"` // "v1.36.3"; every version once, sorted, where nodes differ: "v1.29.6, v1.36.3"
+	Mode    string `json:"mode"`    // "iptables", "ipvs" or "nftables"; every mode, likewise, where nodes differ
 }
 
 // Probe is a question to the data path with the answer.
@@ -106,6 +109,7 @@ type Fix struct {
 	Probe    *Probe     `json:"probe" jsonschema:"nullable"`  // asked while the fix was in place; null if it was not tried
 	Evidence []Evidence `json:"evidence"`                     // the fault's evidence; ok means that it is still there
 	Own      []Evidence `json:"own"`                          // evidence of the fix itself
+	Broke    []string   `json:"broke"`                        // names of the controls that did not hold while the fix was in place
 	Undone   *Verdict   `json:"undone" jsonschema:"nullable"` // verdict on the fault after the undo: Reproduced if it came back; null if nothing was undone
 	Took     int64      `json:"took"`                         // milliseconds
 }
@@ -143,8 +147,10 @@ func New(t verdict.Trial) Report {
 		ExitCode:    t.ExitCode(),
 		Controls:    []Control{},
 		Fault:       Fault{Probe: newProbe(verdict.Probed{Probe: t.Scenario.Fault.Probe, Wanted: t.Scenario.Fault.Probe.Expectation}), Evidence: []Evidence{}},
-		Fixes:       newFixes(t.Fixes, false),
-		Inert:       newFixes(t.Inert, true),
+		Fixes:       newFixes(t.Scenario, t.Fixes, false),
+		Inert:       newFixes(t.Scenario, t.Inert, true),
+		Matrix:      newMatrix(t),
+		NotVerified: t.NotVerified(),
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {
@@ -198,7 +204,7 @@ func newEvidence(found []evidence.Finding) []Evidence {
 	return list
 }
 
-func newFixes(tried []verdict.Tried, inert bool) []Fix {
+func newFixes(s scenario.Scenario, tried []verdict.Tried, inert bool) []Fix {
 	list := make([]Fix, len(tried))
 	for i, t := range tried {
 		list[i] = Fix{
@@ -209,16 +215,21 @@ func newFixes(tried []verdict.Tried, inert bool) []Fix {
 			Why:      t.Judgement.Why,
 			Evidence: []Evidence{},
 			Own:      []Evidence{},
+			Broke:    []string{},
 			Took:     t.Took.Milliseconds(),
 		}
 		if t.Seen != nil {
-			list[i].seen(*t.Seen, inert)
+			seen := *t.Seen
+			if t.Fix.Symptom != nil {
+				seen.Symptom.Wanted, seen.Symptom.Sources = *t.Fix.Symptom, nil
+			}
+			list[i].seen(s, seen, inert)
 		}
 	}
 	return list
 }
 
-func (f *Fix) seen(seen verdict.FixSeen, inert bool) {
+func (f *Fix) seen(s scenario.Scenario, seen verdict.FixSeen, inert bool) {
 	p := newProbe(seen.Probe)
 	if inert {
 		p = newProbe(seen.Symptom) // which is what an inert fix must leave
@@ -226,8 +237,9 @@ func (f *Fix) seen(seen verdict.FixSeen, inert bool) {
 	f.Probe = &p
 	f.Evidence = newEvidence(seen.Evidence)
 	f.Own = newEvidence(seen.Own)
+	f.Broke = append(f.Broke, verdict.Broken(seen.Controls)...)
 	if seen.Undone != nil {
-		v := verdict.JudgeFault(*seen.Undone).Verdict
+		v := verdict.JudgeFault(s, *seen.Undone).Verdict
 		f.Undone = &v
 	}
 }

@@ -121,6 +121,8 @@ func TestTable(t *testing.T) {
 	for _, o := range []Options{{}, {Colour: true}} {
 		Table(&b, o, []Report{good, bad, none}, [][2]string{{"invented/guests-alone", "its file names the runtimes vm"}})
 	}
+	good.Matrix = &Matrix{Phases: []MatrixPhase{{Asked: true, Expected: true}, {Expected: true}}}
+	Table(&b, Options{}, []Report{good, bad}, nil)
 	golden(t, "testdata/table.txt", b.Bytes())
 }
 

@@ -11,14 +11,14 @@ import (
 // Close ends the story with a table of all verdicts. dir is where the reports are; empty if there are none.
 func (t *Terminal) Close(r Report, dir string) {
 	rows := [][3]string{{"fault", r.Fault.Probe.Name, string(r.Verdict)}}
-	expected := []bool{r.Verdict == verdict.Reproduced}
+	expected, broke := []bool{r.Verdict == verdict.Reproduced}, [][]string{nil}
 	for _, list := range []struct {
 		what  string
 		fixes []Fix
 	}{{"fix", r.Fixes}, {"inert", r.Inert}} {
 		for _, f := range list.fixes {
 			rows = append(rows, [3]string{list.what, f.Name, string(f.Verdict)})
-			expected = append(expected, f.Expected)
+			expected, broke = append(expected, f.Expected), append(broke, f.Broke)
 		}
 	}
 	wide := [2]int{}
@@ -29,44 +29,64 @@ func (t *Terminal) Close(r Report, dir string) {
 	}
 	t.line("")
 	for i, row := range rows {
-		t.line("  %s  %s  %s%s", pad(row[0], wide[0]), pad(row[1], wide[1]), t.style.verdict(Verdict(row[2]), expected[i]), t.remark(Verdict(row[2]), expected[i]))
+		t.line("  %s  %s  %s%s", pad(row[0], wide[0]), pad(row[1], wide[1]), t.style.verdict(Verdict(row[2]), expected[i]), t.remark(Verdict(row[2]), expected[i], broke[i]))
 	}
+	t.matrix(r.Matrix)
 	t.line("")
-	outcome := t.style.green("everything is as documented")
-	switch skipped := untried(r); {
-	case !r.Expected:
-		outcome = t.style.red("not everything is as documented")
-	case len(skipped) > 0:
-		outcome = t.style.yellow("as documented as far as it was tried; NOT VERIFIED: " + strings.Join(skipped, ", "))
+	outcome := t.style.red
+	switch {
+	case r.Expected && len(r.NotVerified) == 0:
+		outcome = t.style.green
+	case r.Expected, undisputed(r):
+		outcome = t.style.yellow
 	}
-	t.line("%s%s, in %s: %s", t.style.bold(r.name()), where(r), seconds(r.Durations.Total), outcome)
+	t.line("%s%s, in %s: %s", t.style.bold(r.name()), where(r), seconds(r.Durations.Total), outcome(conclusion(r)))
 	if dir != "" {
 		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
 	}
 }
 
 // remark says of a verdict what its word does not.
-func (t *Terminal) remark(v Verdict, expected bool) string {
+func (t *Terminal) remark(v Verdict, expected bool, broke []string) string {
+	breaks := ""
+	if len(broke) > 0 {
+		breaks = "; breaks " + oneLine(strings.Join(broke, ", "))
+	}
 	switch {
+	case !expected && v == verdict.NotTried:
+		return t.style.red("  not tried")
 	case !expected:
-		return t.style.red("  not as documented")
+		return t.style.red("  not as documented" + breaks)
 	case v == verdict.Unsupported, v == verdict.NotTried:
 		return t.style.yellow("  not verified")
 	case v == verdict.WrongReason, v == verdict.SideEffect, v == verdict.Hidden:
-		return "  as documented"
+		return "  as documented" + breaks
 	}
 	return ""
 }
 
-// untried names what a report says nothing about, though nothing in it is wrong.
-func untried(r Report) []string {
-	var names []string
-	for _, f := range slices.Concat(r.Fixes, r.Inert) {
-		if f.Verdict == verdict.Unsupported || f.Verdict == verdict.NotTried {
-			names = append(names, f.Name)
-		}
+// conclusion says in a line what the whole trial comes to.
+func conclusion(r Report) string {
+	unverified := "; NOT VERIFIED: " + strings.Join(r.NotVerified, ", ")
+	switch {
+	case r.ExitCode == verdict.ExitInterrupted:
+		return "interrupted" + either(len(r.NotVerified) > 0, unverified, "")
+	case r.Expected && len(r.NotVerified) == 0:
+		return "everything is as documented"
+	case r.Expected:
+		return "as documented as far as it was tried" + unverified
+	case undisputed(r):
+		return "nothing is against what is documented, but too little was tried to say more" + unverified
+	case len(r.NotVerified) > 0:
+		return "not everything is as documented" + unverified
 	}
-	return names
+	return "not everything is as documented"
+}
+
+// undisputed says whether a report that is not as expected has nothing in it that is against the documentation.
+func undisputed(r Report) bool {
+	return r.ExitCode == verdict.ExitUnsupported && r.Verdict == verdict.Reproduced &&
+		!slices.ContainsFunc(slices.Concat(r.Fixes, r.Inert), func(f Fix) bool { return !f.Expected })
 }
 
 // where names the kernel and what it ran in.

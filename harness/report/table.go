@@ -3,19 +3,29 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
-// Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes and of
-// the inert fixes came out as documented, and how long it took. notRun are names of what was left out, with the reason.
+// Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes, of the
+// inert fixes and, where there is a matrix, of its phases came out as documented, and how long it took. notRun are names
+// of what was left out, with the reason.
 func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 	st := style(o.Colour)
-	rows := [][]string{{"", "RUNTIME", "VERDICT", "FIXES", "INERT", "TOOK"}}
+	rows := [][]string{{"", "RUNTIME", "VERDICT", "FIXES", "INERT", "MATRIX", "TOOK"}}
 	for _, r := range reports {
-		rows = append(rows, []string{r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict), asDocumented(r.Fixes), asDocumented(r.Inert), seconds(r.Durations.Total)})
+		rows = append(rows, []string{
+			r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict),
+			asDocumented(r.Fixes), asDocumented(r.Inert), r.Matrix.asStated(), seconds(r.Durations.Total),
+		})
+	}
+	if !slices.ContainsFunc(reports, func(r Report) bool { return r.Matrix != nil }) {
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 5, 6)
+		}
 	}
 	wide := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -39,7 +49,7 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 			switch {
 			case !r.Expected:
 				remark = "  " + st.red("not as documented")
-			case len(untried(r)) > 0:
+			case len(r.NotVerified) > 0:
 				remark = "  " + st.yellow("not all verified")
 			}
 		}
@@ -67,4 +77,18 @@ func asDocumented(fixes []Fix) string {
 		}
 	}
 	return fmt.Sprintf("%d/%d", good, len(fixes))
+}
+
+// asStated counts the phases that were asked and are as the scenario states them, among all: "3/3"; "-" without a matrix.
+func (m *Matrix) asStated() string {
+	if m == nil {
+		return "-"
+	}
+	good := 0
+	for _, p := range m.Phases {
+		if p.Asked && p.Expected {
+			good++
+		}
+	}
+	return fmt.Sprintf("%d/%d", good, len(m.Phases))
 }

@@ -70,6 +70,8 @@ func (t *Terminal) Tell(e harness.Event) {
 		}
 	case harness.Judged:
 		t.judged(e)
+	case harness.Measured:
+		t.measured(e)
 	case harness.Ended:
 		t.ended(e)
 	}

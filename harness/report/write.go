@@ -42,15 +42,23 @@ func Write(dir string, r Report) error {
 		name string
 		text []byte
 	}{{JUnitFile, JUnit(r)}, {MarkdownFile, Markdown(r)}, {JSONFile, JSON(r)}}
-	for i := len(files) - 1; i >= 0; i-- {
-		if err := os.Remove(filepath.Join(dir, files[i].name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("take an earlier report away: %w", err)
-		}
+	if err := Remove(dir); err != nil {
+		return err
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)
 		if err := writeWhole(path, f.text); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// Remove takes the report of an earlier trial away from dir, report.json first. What else is there stays.
+func Remove(dir string) error {
+	for _, name := range []string{JSONFile, MarkdownFile, JUnitFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("take an earlier report away: %w", err)
 		}
 	}
 	return nil

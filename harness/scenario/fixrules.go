@@ -13,50 +13,30 @@ func (r rules) fix(at fixAt) {
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
 	r.actions(at.path+".undo", at.fix.Undo)
-	if k := at.fix.Needs.Kernel; r.Has(at.path + ".needs.kernel") {
-		if _, ok := version(k); !ok || strings.Count(k, ".") != 1 {
-			r.Errorf(at.path+".needs.kernel", `write its first two numbers, "5.13"`, "%q is not a kernel release", k)
-		}
-	}
+	r.release(at.path+".needs.kernel", at.fix.Needs.Kernel, `"5.13"`, "a kernel release")
+	r.release(at.path+".needs.kubeProxy", at.fix.Needs.KubeProxy, `"1.31"`, "a release of kube-proxy")
 	r.leaves(at)
 	r.expect(at)
 }
 
-// expect checks the documented verdict where a fix names one.
-func (r rules) expect(at fixAt) {
-	path, usual, others := at.path+".expect", "Fixed", []string{"SideEffect", "Hidden"}
-	if at.inert {
-		usual, others = "Inert", []string{"WrongReason"}
-	}
+func (r rules) release(path, release, example, what string) {
 	if !r.Has(path) {
 		return
 	}
-	if !slices.Contains(others, at.fix.Expect) {
-		r.Errorf(path, fmt.Sprintf("write %s, or leave it out for %s", strings.Join(others, " or "), usual), "%q cannot be expected here", at.fix.Expect)
-		return
-	}
-	if at.inert && len(at.fix.Evidence) == 0 {
-		r.Errorf(path, "add evidence that shows the other reason", "another reason is expected, and nothing would show it")
-	}
-	if at.fix.Expect != "Hidden" {
-		return
-	}
-	if at.fix.Probe == nil {
-		r.Errorf(path, "only another probe can pass where the fault still is", "a fix that changes the lab cannot hide the fault")
-	}
-	if r.Has(at.path + ".leaves") {
-		r.KeyErrorf(at.path+".leaves", "take it out", "where the fault is Hidden all of its evidence stays")
+	if _, ok := version(release); !ok || strings.Count(release, ".") != 1 {
+		r.Errorf(path, "write its first two numbers, "+example, "%q is not %s", release, what)
 	}
 }
 
 // means checks that a fix changes things in one way.
 func (r rules) means(at fixAt) {
-	ways := []string{"run", "set", "probe"}
+	all := []string{"run", "set", "probe", "together"}
+	ways := all
 	if at.inert {
 		ways = ways[:2] // another probe cannot show that the fault stays
 	}
 	var has []string
-	for _, w := range []string{"run", "set", "probe"} {
+	for _, w := range all {
 		if r.Has(at.path + "." + w) {
 			has = append(has, w)
 		}
@@ -69,13 +49,64 @@ func (r rules) means(at fixAt) {
 		r.KeyErrorf(at.path+"."+has[1], hint, "the fix has %s", strings.Join(has, " and "))
 	case at.inert && has[0] == "probe":
 		r.KeyErrorf(at.path+".probe", hint, "an inert fix cannot ask in another way")
+	case has[0] == "together":
+		r.together(at)
 	case has[0] == "set" && len(at.fix.Set) == 0, has[0] == "run" && len(at.fix.Run) == 0:
 		r.Errorf(at.path+"."+has[0], "", "%s is empty", has[0])
 	}
-	if r.Has(at.path+".undo") && !r.Has(at.path+".run") {
-		r.KeyErrorf(at.path+".undo", "only commands are undone: settings get a lab of their own", "undo without run")
-	} else if r.Has(at.path+".undo") && len(at.fix.Undo) == 0 {
-		r.Errorf(at.path+".undo", "take it out if the fix cannot be taken back", "undo is empty")
+	r.undo(at)
+	r.otherProbe(at)
+}
+
+// undo checks that commands are taken back, or that the fix says why they cannot be.
+func (r rules) undo(at fixAt) {
+	undo, noUndo, run := at.path+".undo", at.path+".noUndo", at.path+".run"
+	const reason = `say why it cannot be taken back: noUndo: "the old keys are gone"`
+	if !r.Has(run) && !r.Has(at.path+".together") {
+		for _, key := range []string{"undo", "noUndo"} {
+			if path := at.path + "." + key; r.Has(path) {
+				r.KeyErrorf(path, "only commands are undone: settings get a lab of their own", "%s without run", key)
+			}
+		}
+		return
+	}
+	switch {
+	case r.Has(undo) && r.Has(noUndo):
+		r.KeyErrorf(noUndo, "write one of them", "the fix has undo and noUndo")
+	case r.Has(noUndo) && strings.TrimSpace(at.fix.NoUndo) == "":
+		r.Errorf(noUndo, reason, "noUndo is empty")
+	case r.Has(undo) && len(at.fix.Undo) == 0:
+		r.Errorf(undo, reason, "undo is empty")
+	case len(at.fix.Run) > 0 && !r.Has(undo) && !r.Has(noUndo):
+		r.KeyErrorf(run, "write the commands that take it back, and the fault must return; or "+reason, "run without undo")
+	}
+}
+
+// otherProbe checks that a fix by another probe asks what the fault's probe asks, from elsewhere: any other question may
+// well be answered while the fault is there. One that is to hide the fault can ask from where the fault's probe does.
+func (r rules) otherProbe(at fixAt) {
+	fault, path := r.s.Fault, at.path+".probe"
+	if at.fix.Probe == nil || at.inert || !r.Has(r.s.at("fault")+".probe") || !valid(fault.Mended) || !excludes(fault.Mended, fault.Probe.Expectation) {
+		return // or there is nothing yet to be held against
+	}
+	p := *at.fix.Probe
+	if p.To != "" && p.To != fault.Probe.To {
+		r.Errorf(path+".to", "write "+fault.Probe.To, "the fix asks %s, the fault's probe %s", p.To, fault.Probe.To)
+	}
+	if isProto(p.Proto) && p.Proto != fault.Probe.Proto {
+		r.Errorf(path+".proto", "write proto: "+fault.Probe.Proto, "the fix asks by %s, the fault's probe by %s", p.Proto, fault.Probe.Proto)
+	}
+	if p.Payload >= 0 && p.Payload != fault.Probe.Payload {
+		r.Errorf(path+".payload", fmt.Sprintf("write payload: %d", fault.Probe.Payload),
+			"the fix asks with a payload of %d, the fault's probe with one of %d", p.Payload, fault.Probe.Payload)
+	}
+	if p.From != "" && p.From == fault.Probe.From && at.fix.Expect != "Hidden" {
+		r.Errorf(path+".from", "name another node", "the fix asks from %s, as the fault's probe does", p.From)
+	}
+	if valid(p.Expectation) && p.Want != fault.Mended.Want {
+		r.Errorf(path+".want", "write want: "+string(fault.Mended.Want), "the fix wants %s, a mended path shows %s", p.Want, fault.Mended.Want)
+	} else if fault.Mended.Peer != "" && p.Peer != fault.Mended.Peer {
+		r.Errorf(path+".peer", "write peer: "+fault.Mended.Peer, "the fix does not ask for the peer of a mended path, %s", fault.Mended.Peer)
 	}
 }
 
@@ -83,6 +114,10 @@ func (r rules) actions(path string, list []Action) {
 	for i, a := range list {
 		path := fmt.Sprintf("%s[%d]", path, i)
 		r.need(path, "on", a.On, "name the node that runs the command")
+		if r.Has(path + ".restart") {
+			r.restart(path, a)
+			continue
+		}
 		if len(a.Cmd) == 0 || a.Cmd[0] == "" {
 			r.Errorf(path+".cmd", "write the program and its arguments as a list: [ip, link, show]", "no command")
 		}

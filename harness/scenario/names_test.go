@@ -20,25 +20,27 @@ func TestNames(t *testing.T) {
 		evidence.Spec{On: "r", IPVS: &evidence.IPVS{Service: "web:80"}})
 	var lines []string
 	for _, n := range s.Names() {
-		lines = append(lines, fmt.Sprintf("%d:%d %s %s %s", n.At.Line, n.At.Column, n.Path, n.Kind, n.Name))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%d:%d %s %s %s %s", n.At.Line, n.At.Column, n.Path, n.Kind, n.Name, n.Proto+n.Node)))
 	}
 	want := `6:30 controls[0].from node a
-6:37 controls[0].to target b:80
+6:37 controls[0].to target b:80 tcp
 6:68 controls[0].peer node b
 6:79 controls[0].source source a
 8:35 fault.probe.from node a
-8:42 fault.probe.to target web:80
+8:42 fault.probe.to target web:80 tcp
 20:42 fixes[1].probe.from node b
-20:49 fixes[1].probe.to target web:80
+20:49 fixes[1].probe.to target web:80 tcp
+20:111 fixes[1].probe.peer node b
 9:35 fault.mended.peer node b
 11:12 fault.evidence[0].on node a
 12:24 fault.evidence[1].on node a
-12:43 fault.evidence[1].conntrack.to target web:80
+12:43 fault.evidence[1].conntrack.to target web:80 tcp
 11:5 fault.evidence[2].on node r
 11:5 fault.evidence[2].packets.from place a
 11:5 fault.evidence[2].packets.to place web
+11:5 fault.evidence[2].packets.interface interface eth0 r
 11:5 fault.evidence[3].on node r
-11:5 fault.evidence[3].ipvs.service target web:80
+11:5 fault.evidence[3].ipvs.service target web:80 tcp
 15:16 fixes[0].run[0].on node a
 16:17 fixes[0].undo[0].on node a`
 	if diff := cmp.Diff(want, strings.Join(lines, "\n")); diff != "" {
@@ -60,7 +62,8 @@ func TestCheckNames(t *testing.T) {
 	want := `6:37: no target "b:80"; there is a
 6:68: no node "b"; there is a
 9:35: no node "b"; there is a
-20:42: no node "b"; there is a`
+20:42: no node "b"; there is a
+20:111: no node "b"; there is a`
 	if diff := cmp.Diff(want, brief(s.CheckNames(noB))); diff != "" {
 		t.Error(diff)
 	}

@@ -17,7 +17,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 		s.Runtimes = Runtimes()
 	}
 	s.setDefaults()
-	for i, v := range s.Each() {
+	for i, v := range s.experiments() {
 		v.setDefaults()
 		if len(s.Variants) > 0 && s.Variants[i].Fault != nil {
 			*s.Variants[i].Fault = v.Fault // the lists are the same ones, the fault is a copy
@@ -28,8 +28,12 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	if err := s.doc.Err(); err != nil {
 		return nil, err
 	}
+	s.join()
 	return s, nil
 }
+
+// Is says whether src is meant to be a scenario file, going by its keys.
+func Is(src []byte) bool { return yamlfile.Parse("", src).Has("scenario") }
 
 // setDefaults fills in what the file leaves out.
 func (s *Scenario) setDefaults() {
@@ -41,6 +45,7 @@ func (s *Scenario) setDefaults() {
 			at.probe.Timeout = probe.DefaultTimeout
 		}
 	}
+	s.Matrix.setDefaults()
 	for _, list := range s.evidence() {
 		for i := range list.specs {
 			if e := &list.specs[i]; e.Name == "" {
@@ -73,15 +78,36 @@ func (s *Scenario) probes() []probeAt {
 
 // evidenceAt is a list of evidence with its path in the file.
 type evidenceAt struct {
-	path  string
-	specs []evidence.Spec
+	path     string
+	specs    []evidence.Spec
+	commands bool // taken after commands, which may have made interfaces
 }
 
 // evidence lists every list of evidence of the scenario, the fault's first.
 func (s *Scenario) evidence() []evidenceAt {
-	all := []evidenceAt{{s.at("fault") + ".evidence", s.Fault.Evidence}}
+	all := []evidenceAt{{path: s.at("fault") + ".evidence", specs: s.Fault.Evidence}}
 	for _, f := range s.fixes() {
-		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence})
+		all = append(all, evidenceAt{f.path + ".evidence", f.fix.Evidence, len(f.fix.Run) > 0})
+	}
+	if s.Matrix != nil {
+		all = append(all, evidenceAt{path: s.at("matrix") + ".evidence", specs: s.Matrix.Evidence})
+	}
+	return all
+}
+
+// FixAt is a fix with its path in the file, "inert[0]".
+type FixAt struct {
+	Path string
+	Fix  Fix
+}
+
+// FixesWithSettings lists the fixes and inert fixes that set something, in this order.
+func (s *Scenario) FixesWithSettings() []FixAt {
+	var all []FixAt
+	for _, at := range s.fixes() {
+		if len(at.fix.Set) > 0 {
+			all = append(all, FixAt{at.path, *at.fix})
+		}
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ fixes:
     leaves: [bits]
   - name: other probe
     needs: {kernel: 5.10}
-    probe: {name: asked otherwise, from: b, to: "web:80", proto: udp, timeout: 1500ms, want: delivered}
+    probe: {name: asked otherwise, from: b, to: "web:80", proto: tcp, timeout: 1500ms, want: delivered, peer: b}
 inert:
   - name: nothing
     set: {a.b: 1}
@@ -64,12 +65,12 @@ func TestParse(t *testing.T) {
 		},
 		Fixes: []Fix{
 			{Name: "policy", Run: []Action{{On: "a", Cmd: []string{"ip", "link"}}}, Undo: []Action{{On: "a", Cmd: []string{"ip", "link"}}}, Leaves: []string{"bits"}},
-			{Name: "other probe", Needs: Needs{Kernel: "5.10"}, Probe: &Probe{Name: "asked otherwise", From: "b", To: "web:80", Proto: "udp",
-				Timeout: 1500 * time.Millisecond, Expectation: Expectation{Want: probe.Delivered}}},
+			{Name: "other probe", Needs: Needs{Kernel: "5.10"}, Probe: &Probe{Name: "asked otherwise", From: "b", To: "web:80", Proto: "tcp",
+				Timeout: 1500 * time.Millisecond, Expectation: Expectation{Want: probe.Delivered, Peer: "b"}}},
 		},
 		Inert: []Fix{{Name: "nothing", Set: map[string]string{"a.b": "1"}}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Scenario{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Scenario{}), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -122,8 +123,12 @@ func TestRules(t *testing.T) {
 		{"a probe from nowhere", "by Service, from: a, ", "by Service, ", `8:10: no from; name the node that asks`},
 		{"a target without port", `to: "b:80"`, `to: b`, `6:37: "b" does not name a port; write "node:port", "service:port" or "node@interface:port"`},
 		{"a port out of range", `to: "b:80"`, `to: "b:70000"`, `6:37: "b:70000" does not name a port; write "node:port", "service:port" or "node@interface:port"`},
-		{"an unknown protocol", "proto: udp", "proto: ucp", `20:66: unknown protocol "ucp"; did you mean "tcp"?`},
-		{"a timeout of nothing", "timeout: 1500ms", "timeout: 0s", `20:80: a timeout must be longer than nothing; leave it out for 4s`},
+		{"an unknown protocol", "proto: tcp", "proto: ucp", `20:66: unknown protocol "ucp"; did you mean "tcp"?`},
+		{"a timeout of nothing", "timeout: 1500ms", "timeout: 0s", `20:80: a timeout of 0s: it goes from 1s to 1m0s; leave it out for 4s`},
+		{"a timeout before a SYN is sent again", "timeout: 1500ms", "timeout: 999ms", `20:80: a timeout of 999ms: it goes from 1s to 1m0s; leave it out for 4s`},
+		{"the shortest timeout", "timeout: 1500ms", "timeout: 1s", ``},
+		{"the longest timeout", "timeout: 1500ms", "timeout: 1m", ``},
+		{"a timeout without end", "timeout: 1500ms", "timeout: 61s", `20:80: a timeout of 1m1s: it goes from 1s to 1m0s; leave it out for 4s`},
 		{"a timeout without unit", "timeout: 1500ms", "timeout: 3", `20:80: "3" is not a duration; write a number with its unit: "500ms", "2s", "1m30s"`},
 		{"a negative payload", "timeout: 1500ms", "payload: -1", `20:80: a payload of -1 bytes; leave it out to send the greeting alone`},
 
@@ -143,15 +148,33 @@ func TestRules(t *testing.T) {
 		{"a want that does not fit", "lacks: [DST_NAT]", "is: x", `12:58: is does not fit conntrack evidence; conntrack evidence takes seen, has, lacks`},
 		{"an evidence field that does not exist", "xfrm: XfrmInNoPols", "xfmr: XfrmInNoPols", `11:15: unknown field "xfmr"; did you mean "xfrm"?`},
 
-		{"a fix that changes nothing", fixes, "", `14:5: the fix changes nothing; write exactly one of run, set, probe`},
-		{"a fix that changes two things", fixes, fixes + "    set: {a: b}\n", `18:5: the fix has run and set; write exactly one of run, set, probe`},
+		{"a fix that changes nothing", fixes, "", `14:5: the fix changes nothing; write exactly one of run, set, probe, together`},
+		{"a fix that changes two things", fixes, fixes + "    set: {a: b}\n", `18:5: the fix has run and set; write exactly one of run, set, probe, together`},
 		{"an empty run", fixes, "    run: []\n", `15:10: run is empty`},
 		{"an empty set", inert, "    set: {}\n", `23:10: set is empty`},
 		{"an undo without run", fixes, "    set: {a: b}\n    undo: [{on: a, cmd: [ip]}]\n", `16:5: undo without run; only commands are undone: settings get a lab of their own`},
-		{"an empty undo", "undo: [{on: a, cmd: [ip, link]}]", "undo: []", `16:11: undo is empty; take it out if the fix cannot be taken back`},
+		{"an empty undo", "undo: [{on: a, cmd: [ip, link]}]", "undo: []", `16:11: undo is empty; say why it cannot be taken back: noUndo: "the old keys are gone"`},
+		{"a run without undo", "    undo: [{on: a, cmd: [ip, link]}]\n", "",
+			`15:5: run without undo; write the commands that take it back, and the fault must return; or say why it cannot be taken back: noUndo: "the old keys are gone"`},
+		{"an inert run without undo", inert, "    run: [{on: a, cmd: [ip, link]}]\n",
+			`23:5: run without undo; write the commands that take it back, and the fault must return; or say why it cannot be taken back: noUndo: "the old keys are gone"`},
+		{"a run that cannot be undone", "undo: [{on: a, cmd: [ip, link]}]", "noUndo: the old keys are gone", ``},
+		{"a run that cannot be undone for no reason", "undo: [{on: a, cmd: [ip, link]}]", `noUndo: " "`,
+			`16:13: noUndo is empty; say why it cannot be taken back: noUndo: "the old keys are gone"`},
+		{"an undo that cannot be", fixes, fixes + "    noUndo: the old keys are gone\n", `18:5: the fix has undo and noUndo; write one of them`},
+		{"nothing that cannot be undone", inert, inert + "    noUndo: it is set\n", `24:5: noUndo without run; only commands are undone: settings get a lab of their own`},
+		{"a fix that asks for something else", `from: b, to: "web:80"`, `from: b, to: "b:80"`, `20:49: the fix asks b:80, the fault's probe web:80; write web:80`},
+		{"a fix that asks by another protocol", "proto: tcp, timeout", "proto: udp, timeout", `20:66: the fix asks by udp, the fault's probe by tcp; write proto: tcp`},
+		{"a fix that asks for more", "timeout: 1500ms", "payload: 9", `20:80: the fix asks with a payload of 9, the fault's probe with one of 0; write payload: 0`},
+		{"a fix that asks from where the fault shows", "asked otherwise, from: b", "asked otherwise, from: a", `20:42: the fix asks from a, as the fault's probe does; name another node`},
+		{"a fix that wants another failure", "want: delivered, peer: b}\ninert", "want: refused}\ninert", `20:94: the fix wants refused, a mended path shows delivered; write want: delivered`},
+		{"a fix that takes an answer from anybody", "want: delivered, peer: b}\ninert", "want: delivered}\ninert",
+			`20:12: the fix does not ask for the peer of a mended path, b; write peer: b`},
+		{"a fix that takes an answer from another", "want: delivered, peer: b}\ninert", "want: delivered, peer: a}\ninert",
+			`20:111: the fix does not ask for the peer of a mended path, b; write peer: b`},
 		{"a command on no node", "run: [{on: a, cmd: [ip, link]}]", "run: [{cmd: [ip, link]}]", `15:11: no on; name the node that runs the command`},
 		{"no command", "run: [{on: a, cmd: [ip, link]}]", "run: [{on: a, cmd: []}]", `15:24: no command; write the program and its arguments as a list: [ip, link, show]`},
-		{"a command as text", "run: [{on: a, cmd: [ip, link]}]", "run: [{on: a, cmd: ip link}]", `15:24: a list is wanted here, not a single value; write [ip link]`},
+		{"a command as text", "run: [{on: a, cmd: [ip, link]}]", "run: [{on: a, cmd: ip link}]", `15:24: a list is wanted here, not a single value; write [ip, link]`},
 		{"evidence that does not exist is left", "leaves: [bits]", "leaves: [bit]", `17:14: the fault has no evidence "bit"; did you mean "bits"?`},
 		{"all evidence is left", "leaves: [bits]", "leaves: [bits, XfrmInNoPols on a]",
 			`17:5: the fix leaves all of the evidence; a fix must take away some evidence, or it may mend by chance`},
@@ -159,13 +182,23 @@ func TestRules(t *testing.T) {
 		{"an inert fix by another probe", inert, "    probe: {name: x, from: a, to: \"b:1\", want: refused}\n",
 			`23:5: an inert fix cannot ask in another way; write exactly one of run, set`},
 		{"an inert fix that leaves evidence", inert, inert + "    leaves: [bits]\n", `24:5: an inert fix leaves all of the evidence; take it out`},
-		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n", ``},
-		{"a verdict that no fix is documented for", fixes, fixes + "    expect: Helped\n",
-			`18:13: "Helped" cannot be expected here; write SideEffect or Hidden, or leave it out for Fixed`},
-		{"a probe that hides the fault", "want: delivered}\ninert", "want: delivered}\n    expect: Hidden\ninert", ``},
+		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n    breaks: [by address]\n", ``},
+		{"a price that nobody knows", fixes, fixes + "    expect: SideEffect\n",
+			`18:13: a side effect is expected, and nothing says which; name the controls that the fix breaks: breaks: [NAME]`},
+		{"a price that is not expected", fixes, fixes + "    breaks: [by address]\n",
+			`18:5: the fix breaks controls, and that is not expected; write expect: SideEffect, too, or take it out`},
+		{"a price paid by nobody", fixes, fixes + "    expect: SideEffect\n    breaks: [by addrss]\n", `19:14: there is no control "by addrss"; did you mean "by address"?`},
+		{"a price paid twice", fixes, fixes + "    expect: SideEffect\n    breaks: [by address, by address]\n", `19:26: "by address" stands here twice`},
+		{"an inert fix with a price", inert, inert + "    expect: SideEffect\n    breaks: [by address]\n", ``},
+		{"a verdict that no fix is documented for", fixes, fixes + "    expect: WrongReason\n",
+			`18:13: "WrongReason" cannot be expected here; write SideEffect or Hidden, or leave it out for Fixed`},
+		{"a verdict that no inert fix is documented for", inert, inert + "    expect: Helped\n",
+			`24:13: "Helped" cannot be expected here; write SideEffect or WrongReason, or leave it out for Inert`},
+		{"a probe that hides the fault", "peer: b}\ninert", "peer: b}\n    expect: Hidden\ninert", ``},
+		{"a probe that hides the fault from where it is", "from: b, to: \"web:80\", proto: tcp, timeout: 1500ms, want: delivered, peer: b}", "from: a, to: \"web:80\", want: delivered, peer: b}\n    expect: Hidden", ``},
 		{"a command that hides the fault", fixes, strings.Replace(fixes, "leaves: [bits]", "expect: Hidden", 1),
 			`17:13: a fix that changes the lab cannot hide the fault; only another probe can pass where the fault still is`},
-		{"a fault that is hidden in part", "want: delivered}\ninert", "want: delivered}\n    leaves: [bits]\n    expect: Hidden\ninert",
+		{"a fault that is hidden in part", "peer: b}\ninert", "peer: b}\n    leaves: [bits]\n    expect: Hidden\ninert",
 			`21:5: where the fault is Hidden all of its evidence stays; take it out`},
 		{"another reason without evidence", inert, inert + "    expect: WrongReason\n",
 			`24:13: another reason is expected, and nothing would show it; add evidence that shows the other reason`},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
@@ -23,7 +24,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
 
 func (r rules) all() {
 	r.head()
-	each := r.s.Each()
+	each := r.s.experiments()
 	if r.Has("variants") {
 		r.atLeastOne("variants", "variants", len(r.s.Variants), "take it out where there is but one experiment")
 		r.variants(each)
@@ -53,6 +54,7 @@ func (r rules) experiment() {
 	for _, at := range r.s.fixes() {
 		r.fix(at)
 	}
+	r.matrix()
 	r.unique("control", r.s.controlNames())
 	r.unique("fix", r.s.fixNames())
 }
@@ -108,6 +110,13 @@ func below(path, key string) string {
 	return path + "." + key
 }
 
+// The bounds of a probe's timeout. A shorter one ends before the first retransmission of a SYN, after one second (RFC
+// 6298), and takes one lost packet for a timeout; a longer one is a slip of the pen that holds a trial up.
+const (
+	minTimeout = time.Second
+	maxTimeout = time.Minute
+)
+
 func (r rules) probe(at probeAt) {
 	p := at.probe
 	r.need(at.path, "name", p.Name, "name the probe: reports speak of it by its name")
@@ -116,17 +125,23 @@ func (r rules) probe(at probeAt) {
 	if p.To != "" && !isTarget(p.To) {
 		r.Errorf(at.path+".to", `write "node:port", "service:port" or "node@interface:port"`, "%q does not name a port", p.To)
 	}
-	if p.Proto != probe.TCP && p.Proto != probe.UDP {
+	if !isProto(p.Proto) {
 		r.Errorf(at.path+".proto", yamlfile.Suggest(p.Proto, []string{probe.TCP, probe.UDP}), "unknown protocol %q", p.Proto)
 	}
-	if p.Timeout <= 0 {
-		r.Errorf(at.path+".timeout", "leave it out for "+probe.DefaultTimeout.String(), "a timeout must be longer than nothing")
-	}
+	r.timeout(at.path+".timeout", p.Timeout)
 	if p.Payload < 0 {
 		r.Errorf(at.path+".payload", "leave it out to send the greeting alone", "a payload of %d bytes", p.Payload)
 	}
 	r.expectation(at.path, p.Expectation)
 }
+
+func (r rules) timeout(path string, d time.Duration) {
+	if d < minTimeout || d > maxTimeout {
+		r.Errorf(path, "leave it out for "+probe.DefaultTimeout.String(), "a timeout of %s: it goes from %s to %s", d, minTimeout, maxTimeout)
+	}
+}
+
+func isProto(s string) bool { return s == probe.TCP || s == probe.UDP }
 
 // isTarget says whether a name ends in a port, by number or by the name that a Service gives it.
 func isTarget(to string) bool {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func schema(t *testing.T) []byte {
 	for _, list := range []struct{ in, field string }{
 		{"Scenario", "controls"}, {"Scenario", "fixes"}, {"Scenario", "inert"}, {"Scenario", "variants"},
 		{"Variant", "controls"}, {"Variant", "fixes"}, {"Variant", "inert"}, {"Fault", "evidence"}, {"Action", "cmd"},
+		{"Matrix", "to"}, {"Matrix", "from"},
 	} {
 		property(t, s, list.in, list.field).MinItems = &one
 	}
@@ -68,10 +70,26 @@ func schema(t *testing.T) []byte {
 			p.Enum = append(p.Enum, o)
 		}
 	}
-	kernel := property(t, s, "Needs", "kernel")
-	kernel.Type, kernel.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
-	for _, way := range []string{"run", "set", "probe"} {
+	for _, what := range []string{"kernel", "kubeProxy"} {
+		release := property(t, s, "Needs", what)
+		release.Type, release.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
+	}
+	for _, way := range []string{"run", "set", "probe", "together"} {
 		s.Definitions["Fix"].OneOf = append(s.Definitions["Fix"].OneOf, &jsonschema.Schema{Required: []string{way}})
+	}
+	for _, what := range []string{"cmd", "restart"} {
+		s.Definitions["Action"].OneOf = append(s.Definitions["Action"].OneOf, &jsonschema.Schema{Required: []string{what}})
+	}
+	property(t, s, "Action", "restart").Enum = []any{scenario.KubeProxy}
+	for _, c := range scenario.Claims() {
+		claims := property(t, s, "MatrixRow", "claims").Items
+		claims.Enum = append(claims.Enum, c)
+	}
+	for in, field := range map[string]string{"Matrix": "before", "MatrixAfter": "measured"} {
+		for _, o := range probe.Outcomes() {
+			outcomes := property(t, s, in, field).Items.Items
+			outcomes.Enum = append(outcomes.Enum, o)
+		}
 	}
 	out, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -100,4 +118,11 @@ func property(t *testing.T, s *jsonschema.Schema, in, field string) *jsonschema.
 		t.Fatalf("the schema has no %s.%s", in, field)
 	}
 	return p
+}
+
+// The descriptions are read by people who have no source at hand.
+func TestSchemaNamesTheDefaultTimeout(t *testing.T) {
+	if want := "default " + probe.DefaultTimeout.String() + `"`; !strings.Contains(string(scenario.Schema()), want) {
+		t.Errorf("no description says %s", want)
+	}
 }

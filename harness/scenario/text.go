@@ -29,6 +29,14 @@ func (n Needs) Missing(release string) string {
 	return fmt.Sprintf("needs kernel %s or newer, here it is %s", n.Kernel, release)
 }
 
+// MissingKubeProxy says what a kube-proxy of that version ("v1.29.6") does not have of n, or nothing.
+func (n Needs) MissingKubeProxy(have string) string {
+	if (Needs{Kernel: n.KubeProxy}).Missing(strings.TrimPrefix(have, "v")) == "" {
+		return ""
+	}
+	return fmt.Sprintf("needs kube-proxy v%s or newer, here it is %s", n.KubeProxy, have)
+}
+
 // version reads major and minor from the start of a kernel release.
 func version(release string) (v [2]int, ok bool) {
 	parts := strings.SplitN(release, ".", 3)

@@ -11,6 +11,15 @@ import (
 // Each returns the experiments that the scenario stands for, in the order of the file: one for each variant, or the
 // scenario itself where it has none.
 func (s *Scenario) Each() []*Scenario {
+	each := s.experiments()
+	for _, one := range each {
+		one.join()
+	}
+	return each
+}
+
+// experiments is Each with fixes as they stand in the file: not joined yet.
+func (s *Scenario) experiments() []*Scenario {
 	if len(s.Variants) == 0 {
 		return []*Scenario{s}
 	}
@@ -72,6 +81,10 @@ func (s *Scenario) as(v Variant, path string) *Scenario {
 		one.Inert = v.Inert
 		has("inert")
 	}
+	if v.Matrix != nil {
+		one.Matrix = v.Matrix
+		has("matrix")
+	}
 	return &one
 }
 
@@ -98,7 +111,7 @@ func (r rules) variants(each []*Scenario) {
 		all = append(all, named{path, v.Name})
 	}
 	r.unique("variant", all)
-	for _, part := range []string{"topology", "runtimes", "controls", "fault", "fixes", "inert"} {
+	for _, part := range []string{"topology", "runtimes", "controls", "fault", "fixes", "inert", "matrix"} {
 		used := false
 		for _, s := range each {
 			used = used || s.at(part) == part

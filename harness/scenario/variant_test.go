@@ -19,7 +19,7 @@ const variants = `variants:
     topology: three-nodes
     set: {links.0.mtu: 1300, y: 2}
     fault:
-      probe: {name: elsewhere, from: a, to: "c:80", want: refused}
+      probe: {name: elsewhere, from: a, to: "web:80", want: refused}
       mended: {want: delivered}
       evidence:
         - {on: c, netstat: RetransSegs, grows: true}
@@ -74,7 +74,7 @@ func TestNamesOfAVariant(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%d %s %s", n.At.Line, n.Path, n.Name))
 	}
 	for _, want := range []string{
-		"41 variants[2].controls[0].to c:81", "31 variants[1].fault.probe.to c:80", "35 variants[1].fault.evidence[1].conntrack.replyTo b", "15 fixes[0].run[0].on a",
+		"41 variants[2].controls[0].to c:81", "31 variants[1].fault.probe.to web:80", "35 variants[1].fault.evidence[1].conntrack.replyTo b", "15 fixes[0].run[0].on a",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("no %q in\n%s", want, strings.Join(lines, "\n"))
@@ -119,5 +119,54 @@ func TestWhatEveryVariantHasNeedNotStandAtTheTop(t *testing.T) {
 	src = strings.Replace(src, "  - name: plain\n", "  - name: plain\n    topology: t\n", 1)
 	if _, err := Parse("s.yaml", []byte(src)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPartsThatVariantsShare gives variants inert fixes and a matrix of their own: a fix that all share is made of the
+// variant's parts, and what a matrix names is looked for in the variant.
+func TestPartsThatVariantsShare(t *testing.T) {
+	src := large + `variants:
+  - name: plain
+  - name: other
+    inert:
+      - {name: one, run: [{on: b, cmd: [other-one]}], undo: [{on: b, cmd: [other-not-one]}]}
+      - {name: two, run: [{on: b, cmd: [other-two]}], undo: [{on: b, cmd: [other-not-two]}]}
+    matrix:
+      to: [b]
+      from:
+        - {name: c, node: c, to: ["b:81"], claims: [fails]}
+      after:
+        - {fix: two}
+  - {name: like-other, like: other}
+`
+	s, err := Parse("s.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, v := range s.Each() {
+		f := v.Fixes[2]
+		lines = append(lines, fmt.Sprintf("%s: %v undo %v; %v within %s", v.Variant, f.Run, f.Undo, v.Matrix.Phases(), v.Matrix.Timeout))
+	}
+	other := "[{b [other-one]  } {b [other-two]  }] undo [{b [other-not-two]  } {b [other-not-one]  }]; [before two] within 4s"
+	want := []string{
+		"plain: [{a [one]  } {a []  kube-proxy}] undo [{a [not-two]  } {a [not-one]  }]; [before joined one] within 4s",
+		"other: " + other, "like-other: " + other,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Error(diff)
+	}
+	var names []string
+	for _, n := range s.Each()[2].Names() {
+		names = append(names, n.Path+" "+n.Name)
+	}
+	for _, want := range []string{"variants[1].matrix.from[0].to[0] b:81", "variants[1].inert[0].run[0].on b"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no %q in\n%s", want, strings.Join(names, "\n"))
+		}
+	}
+	_, err = Parse("s.yaml", []byte(strings.Replace(src, "{fix: two}", "{fix: look-alike}", 1)))
+	if want := `59:17: no fix or inert fix "look-alike" that changes the lab; one of joined, one, policy, two`; brief(err) != want {
+		t.Errorf("got %s, want %s", brief(err), want)
 	}
 }

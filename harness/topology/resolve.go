@@ -39,14 +39,41 @@ func (t *Topology) Resolve(name string) (netip.AddrPort, error) {
 func (s *Service) resolve(port string) (netip.AddrPort, error) {
 	var known []string
 	for _, p := range s.Ports {
-		number := strconv.Itoa(int(p.Port))
-		if port == number || port == p.Name && port != "" {
+		if p.is(port) {
 			return netip.AddrPortFrom(s.ClusterIP, p.Port), nil
 		}
-		known = append(known, number)
+		known = append(known, strconv.Itoa(int(p.Port)))
 	}
-	return netip.AddrPort{}, fmt.Errorf("service %q has no port %q, only %s; %s:%s by address is not checked",
-		s.Name, port, strings.Join(known, ", "), s.ClusterIP, port)
+	hint := ""
+	if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+		hint = fmt.Sprintf(": to ask there all the same, write its address, %s", netip.AddrPortFrom(s.ClusterIP, uint16(number)))
+	}
+	return netip.AddrPort{}, fmt.Errorf("service %q has no port %s, only %s%s", s.Name, port, strings.Join(slices.Compact(known), ", "), hint)
+}
+
+// is says whether a port goes by that number or name.
+func (p ServicePort) is(port string) bool {
+	return port == strconv.Itoa(int(p.Port)) || port == p.Name && port != ""
+}
+
+// Protocols returns the protocols, "tcp" and "udp", of the Service's port that name stands for, in the file's order. It
+// is empty where name is that of no Service, or the Service has no such port.
+func (t *Topology) Protocols(name string) []string {
+	i := strings.LastIndex(name, ":")
+	if i < 0 {
+		return nil
+	}
+	s := t.service(name[:i])
+	if s == nil {
+		return nil
+	}
+	var protocols []string
+	for _, p := range s.Ports {
+		if p.is(name[i+1:]) {
+			protocols = append(protocols, strings.ToLower(p.Protocol))
+		}
+	}
+	return protocols
 }
 
 // Addresses returns the addresses of a name, IPv4 first, otherwise in the file's order: those of "node", of
@@ -123,6 +150,15 @@ func (t *Topology) names(services bool) []string {
 		}
 	}
 	return names
+}
+
+// Interfaces returns the names of a node's interfaces, sorted: lo, those with an entry, and ends of links without one. It
+// is empty where there is no such node.
+func (t *Topology) Interfaces(node string) []string {
+	if n := t.node(node); n != nil {
+		return t.interfaces(n)
+	}
+	return nil
 }
 
 // interfaces returns the names of n's interfaces: lo, those with an entry, and ends of links without one.

@@ -26,7 +26,9 @@ func TestResolve(t *testing.T) {
 		{"no port", "pod-a", `"pod-a" has no port: write "pod-a:80"`},
 		{"port 0", "pod-a:0", `"0" in "pod-a:0" is not a port: write a number from 1 to 65535`},
 		{"a port that is none", "pod-a:http", `"http" in "pod-a:http" is not a port: write a number from 1 to 65535`},
-		{"a port that the Service lacks", "web:81", `service "web" has no port "81", only 80, 53; 10.96.0.10:81 by address is not checked`},
+		{"a port that the Service lacks", "web:81", `service "web" has no port 81, only 80, 53: to ask there all the same, write its address, 10.96.0.10:81`},
+		{"a port that an IPv6 Service lacks", "web6:81", `service "web6" has no port 81, only 80: to ask there all the same, write its address, [fd00:96::10]:81`},
+		{"a name that no port of the Service has", "web:htpp", `service "web" has no port htpp, only 80, 53`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := top.Resolve(row.what)
@@ -38,6 +40,26 @@ func TestResolve(t *testing.T) {
 				t.Errorf("Resolve(%q)\n got %s\nwant %s", row.what, text, row.want)
 			}
 		})
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	top := everything(t, map[string]string{"services.web.ports": "[{name: a, port: 53, targetPort: 80, nodePort: 30080}, {name: b, port: 53, protocol: UDP, nodePort: 30080}]"})
+	for name, want := range map[string]string{
+		"web:53": "[tcp udp]", "web:a": "[tcp]", "web:b": "[udp]", "far:8080": "[tcp]", "web:81": "[]", "pod-a:80": "[]", "10.96.0.10:80": "[]", "web": "[]",
+	} {
+		if got := fmt.Sprint(top.Protocols(name)); got != want {
+			t.Errorf("Protocols(%q) = %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestInterfaces(t *testing.T) {
+	top := everything(t, nil)
+	for node, want := range map[string]string{"pod-a": "[eth0 lo mv0]", "nobody": "[]"} {
+		if got := fmt.Sprint(top.Interfaces(node)); got != want {
+			t.Errorf("Interfaces(%q) = %s, want %s", node, got, want)
+		}
 	}
 }
 

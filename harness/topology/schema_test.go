@@ -3,6 +3,7 @@ package topology_test
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,4 +33,11 @@ func golden(t *testing.T, file string, got []byte) {
 
 func TestSchemaIsTheCommittedOne(t *testing.T) {
 	golden(t, "../../topologies/schema.json", topology.Schema())
+}
+
+// The descriptions are read by people who have no source at hand.
+func TestSchemaNamesTheDefaultVersion(t *testing.T) {
+	if want := `"default ` + topology.DefaultKubeProxy + `"`; !strings.Contains(string(topology.Schema()), want) {
+		t.Errorf("no description says %s", want)
+	}
 }

@@ -104,7 +104,7 @@ type Dummy struct{}
 type VXLAN struct {
 	ID     int        `yaml:"id"`               // VNI
 	Local  netip.Addr `yaml:"local,omitempty"`  // outer source
-	Remote netip.Addr `yaml:"remote,omitempty"` // outer destination; empty with routes or neighbours that name one
+	Remote netip.Addr `yaml:"remote,omitempty"` // outer destination; empty with routes or neighbours that name one; a multicast group, on Parent, joins many ends
 	Port   int        `yaml:"port,omitempty"`   // UDP destination port; default 4789
 	Parent string     `yaml:"parent,omitempty"`
 }
@@ -161,7 +161,7 @@ type Ruleset struct {
 
 // KubeProxy configures kube-proxy. Empty fields take the topology's defaults, then the ones named here.
 type KubeProxy struct {
-	Version     string   `yaml:"version,omitempty"`     // default DefaultKubeProxy
+	Version     string   `yaml:"version,omitempty"`     // default v1.36.3
 	Mode        string   `yaml:"mode,omitempty"`        // iptables (default), ipvs, nftables
 	ClusterCIDR string   `yaml:"clusterCIDR,omitempty"` // pods' prefix, or two separated by a comma; Service traffic from outside of it is masqueraded. Empty: none
 	ServiceCIDR string   `yaml:"serviceCIDR,omitempty"` // where cluster IPs must lie

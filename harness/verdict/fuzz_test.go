@@ -97,7 +97,7 @@ func FuzzJudge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := facts(data)
 		seen := in.fault()
-		checkFault(t, seen, JudgeFault(seen))
+		checkFault(t, seen, JudgeFault(invented, seen))
 		fix, fixSeen := in.fix()
 		checkFix(t, fix, fixSeen, JudgeFix(invented, fix, fixSeen))
 		checkInert(t, fix, fixSeen, JudgeInert(invented, fix, fixSeen))
@@ -121,9 +121,9 @@ func checkJudgement(t *testing.T, j Judgement, good Verdict, others ...Verdict) 
 func checkFault(t *testing.T, seen FaultSeen, j Judgement) {
 	t.Helper()
 	checkJudgement(t, j, Reproduced, NotReproduced, WrongReason, BrokenLab)
-	held := len(seen.Controls) > 0 && allMet(seen.Controls)
+	held := len(seen.Controls) == 2 && allMet(seen.Controls) && len(seen.Evidence) == 2 && seen.Probe.Seen.Outcome != ""
 	there := seen.Probe.Seen.Outcome == probe.Timeout
-	proven := len(seen.Evidence) > 0 && all(seen.Evidence)
+	proven := all(seen.Evidence)
 	if (j.Verdict == Reproduced) != (held && there && proven) {
 		t.Errorf("%+v of %+v", j, seen)
 	}
@@ -150,7 +150,7 @@ func checkFix(t *testing.T, fix scenario.Fix, seen FixSeen, j Judgement) {
 		seen.Evidence[0].OK || seen.Evidence[1].OK != (len(fix.Leaves) > 0) ||
 		len(fix.Undo) > 0 && seen.Undone == nil
 	if seen.Undone != nil {
-		wrong = wrong || len(seen.Undone.Controls) != 2 || JudgeFault(*seen.Undone).Verdict != Reproduced
+		wrong = wrong || len(seen.Undone.Controls) != 2 || JudgeFault(invented, *seen.Undone).Verdict != Reproduced
 	}
 	if wrong {
 		t.Errorf("%s: %+v", j.Verdict, seen)

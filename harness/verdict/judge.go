@@ -9,24 +9,19 @@ import (
 	"github.com/faultline-lab/faultline/harness/scenario"
 )
 
-// JudgeFault judges a showing of the fault: on a lab as it came up, or after an undo. A control that does not hold, or
-// none at all, makes the lab a broken one: nothing that it shows means anything.
-func JudgeFault(seen FaultSeen) Judgement {
-	if len(seen.Controls) == 0 {
-		return Judgement{BrokenLab, false, "no control was probed"}
+// JudgeFault judges a showing of the fault of s: on a lab as it came up, or after an undo. A control that does not hold,
+// and anything that is not as s asks for it, makes the lab a broken one: nothing that it shows means anything.
+func JudgeFault(s scenario.Scenario, seen FaultSeen) Judgement {
+	if why := unlike(s, seen); why != "" {
+		return Judgement{BrokenLab, false, why}
 	}
-	if name, why, ok := hold(seen.Controls); !ok {
+	if broke := broken(seen.Controls); len(broke) > 0 {
+		name, why := broke[0].why()
 		return Judgement{BrokenLab, false, fmt.Sprintf("control %q does not hold: %s", name, why)}
-	}
-	if seen.Probe.Seen.Outcome == "" {
-		return Judgement{BrokenLab, false, "the fault's probe was not made"}
 	}
 	met, why := seen.Probe.Met()
 	if !met {
 		return Judgement{NotReproduced, false, "the symptom is not there: " + why}
-	}
-	if len(seen.Evidence) == 0 {
-		return Judgement{WrongReason, false, "the symptom is there, no evidence was taken: " + why}
 	}
 	if missing := failing(seen.Evidence); len(missing) > 0 {
 		return Judgement{WrongReason, false, "the symptom is there, its evidence is not: " + reasons(missing)}
@@ -36,20 +31,11 @@ func JudgeFault(seen FaultSeen) Judgement {
 
 // JudgeFix judges a documented fix of s by what was seen while it was in place.
 func JudgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	return documented(f, seen, judgeFix(s, f, seen))
-}
-
-// documented says of a judgement whether it is the one that the scenario names for the fix, where it names one: the
-// fix's own evidence must then be there, or the verdict came about in another way than the documented one.
-func documented(f scenario.Fix, seen FixSeen, j Judgement) Judgement {
-	if f.Expect != "" {
-		j.Expected = j.Verdict == Verdict(f.Expect) && len(failing(seen.Own)) == 0
-	}
-	return j
+	return documented(f, seen, withoutUndo(f, judgeFix(s, f, seen)))
 }
 
 func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	if why := incomplete(s, f, seen); why != "" {
+	if why := unlikeFix(s, f, seen); why != "" {
 		return Judgement{BrokenLab, false, why}
 	}
 	// Another probe may well show what is a symptom only of the fault's probe.
@@ -67,11 +53,11 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 	if missing := failing(seen.Own); len(missing) > 0 {
 		return Judgement{NotFixed, false, "the symptom is gone, the fix's own evidence is not there: " + reasons(missing)}
 	}
-	if why := notUndone(f, seen); why != "" {
+	if why := notUndone(s, f, seen); why != "" {
 		return Judgement{NotFixed, false, why}
 	}
-	if name, why, ok := hold(seen.Controls); !ok {
-		return Judgement{SideEffect, false, fmt.Sprintf("the symptom is gone, but control %q broke: %s", name, why)}
+	if broke := broken(seen.Controls); len(broke) > 0 {
+		return Judgement{SideEffect, false, "the symptom is gone, but " + broke.String()}
 	}
 	if hidden {
 		return Judgement{Hidden, false, why + "; the fault is still there with all of its evidence: " + reasons(append(seen.Evidence, seen.Own...))}
@@ -84,93 +70,63 @@ func judgeFix(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
 
 // notUndone says why the undo of a fix does not show that it was the fix that mended, or nothing: where a fix can be
 // taken back, the fault must come back, and nothing else may go.
-func notUndone(f scenario.Fix, seen FixSeen) string {
+func notUndone(s scenario.Scenario, f scenario.Fix, seen FixSeen) string {
 	switch {
 	case seen.Undone == nil && len(f.Undo) > 0:
 		return "the undo was not tried, so something else may have mended it"
 	case seen.Undone == nil:
 		return ""
 	}
-	if name, why, ok := hold(seen.Undone.Controls); !ok {
+	if broke := broken(seen.Undone.Controls); len(broke) > 0 {
+		name, why := broke[0].why()
 		return fmt.Sprintf("the undo broke control %q, so it takes back more than the fix: %s", name, why)
 	}
-	if again := JudgeFault(*seen.Undone); again.Verdict != Reproduced {
+	if again := JudgeFault(s, *seen.Undone); again.Verdict != Reproduced {
 		return "something else mended it, the undo did not bring the fault back: " + again.Why
 	}
 	return ""
 }
 
 // JudgeInert judges a fix of s that must not help: the fault must show in full while it is in place, and the controls
-// must hold, because where nothing works any more nothing helps.
+// must hold, because where nothing works any more nothing helps. Where it is undone, the fault must be as it was.
 func JudgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	return documented(f, seen, judgeInert(s, f, seen))
+	return documented(f, seen, withoutUndo(f, judgeInert(s, f, seen)))
 }
 
 func judgeInert(s scenario.Scenario, f scenario.Fix, seen FixSeen) Judgement {
-	if why := incomplete(s, f, seen); why != "" {
+	if why := unlikeFix(s, f, seen); why != "" {
 		return Judgement{BrokenLab, false, why}
 	}
 	there, why := seen.Symptom.Met()
-	if !there {
+	if !there && !another(f, seen) {
 		return Judgement{Helped, false, "the symptom is not as it was: " + why}
 	}
-	if missing := failing(seen.Evidence); len(missing) > 0 {
-		return Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: " + reasons(missing)}
-	}
-	if missing := failing(seen.Own); len(missing) > 0 {
-		return Judgement{WrongReason, false, "the symptom is as it was, but the inert fix's own evidence is not there: " + reasons(missing)}
-	}
-	if name, why, ok := hold(seen.Controls); !ok {
-		return Judgement{SideEffect, false, fmt.Sprintf("the fault shows in full, but control %q broke: %s", name, why)}
+	if seen.Undone == nil && len(f.Undo) > 0 {
+		return Judgement{BrokenLab, false, "the undo was not tried"}
 	}
 	if seen.Undone != nil {
-		if again := JudgeFault(*seen.Undone); again.Verdict != Reproduced {
+		if again := JudgeFault(s, *seen.Undone); again.Verdict != Reproduced {
 			return Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: " + again.Why}
 		}
 	}
+	broke := broken(seen.Controls)
+	also := ""
+	if len(broke) > 0 {
+		also = "; " + broke.String()
+	}
+	if !there {
+		return Judgement{WrongReason, false, "another failure, with a symptom of its own: " + Saw(seen.Symptom.Seen) + ownWords(seen) + also}
+	}
+	if missing := failing(seen.Evidence); len(missing) > 0 {
+		return Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: " + reasons(missing) + also}
+	}
+	if missing := failing(seen.Own); len(missing) > 0 {
+		return Judgement{WrongReason, false, "the symptom is as it was, but the inert fix's own evidence is not there: " + reasons(missing) + also}
+	}
+	if len(broke) > 0 {
+		return Judgement{SideEffect, false, "the fault shows in full, but " + broke.String()}
+	}
 	return Judgement{Inert, true, why + ", with all of the evidence"}
-}
-
-// incomplete names what was not done of what a judgement rests on, or was done for something else, so that a check
-// which did not run never passes.
-func incomplete(s scenario.Scenario, f scenario.Fix, seen FixSeen) string {
-	wanted := s.Fault.Mended
-	if f.Probe != nil {
-		wanted = f.Probe.Expectation
-	}
-	switch {
-	case seen.Probe.Seen.Outcome == "":
-		return "the probe was not made"
-	case seen.Probe.Wanted != wanted:
-		return fmt.Sprintf("the probe was to be judged by %q, not by %q", wanted, seen.Probe.Wanted)
-	case f.Probe == nil && seen.Symptom.Seen != seen.Probe.Seen:
-		return "symptom and mended path are not of the same probe"
-	case f.Probe == nil && seen.Symptom.Wanted != s.Fault.Probe.Expectation:
-		return fmt.Sprintf("the symptom is %q, not %q", s.Fault.Probe.Expectation, seen.Symptom.Wanted)
-	case len(s.Fault.Evidence) == 0:
-		return "the fault has no evidence to look for"
-	case len(seen.Controls) != len(s.Controls):
-		return fmt.Sprintf("%d of %d controls were probed", len(seen.Controls), len(s.Controls))
-	case seen.Undone != nil && len(seen.Undone.Controls) != len(s.Controls):
-		return fmt.Sprintf("%d of %d controls were probed after the undo", len(seen.Undone.Controls), len(s.Controls))
-	}
-	if why := notTaken("the fault's", s.Fault.Evidence, seen.Evidence); why != "" {
-		return why
-	}
-	return notTaken("the fix's own", f.Evidence, seen.Own)
-}
-
-// notTaken compares the evidence that was wanted with what was looked at.
-func notTaken(whose string, wanted []evidence.Spec, found []evidence.Finding) string {
-	if len(found) != len(wanted) {
-		return fmt.Sprintf("%d of %d pieces of %s evidence were taken", len(found), len(wanted), whose)
-	}
-	for i, w := range wanted {
-		if found[i].Spec.Name != w.Name {
-			return fmt.Sprintf("evidence %q was taken where %q is wanted", found[i].Spec.Name, w.Name)
-		}
-	}
-	return ""
 }
 
 // remains says which evidence of the fault is not as a fix should leave it, or nothing.
@@ -185,16 +141,6 @@ func remains(f scenario.Fix, found []evidence.Finding) string {
 		}
 	}
 	return ""
-}
-
-// hold returns the first control that does not hold, and why.
-func hold(controls []Probed) (name, why string, ok bool) {
-	for _, c := range controls {
-		if ok, why := c.Met(); !ok {
-			return c.Probe.Name, why, false
-		}
-	}
-	return "", "", true
 }
 
 func failing(found []evidence.Finding) []evidence.Finding {

@@ -73,9 +73,27 @@ func TestJudgeFault(t *testing.T) {
 		{"a control is answered by another backend", func(f *FaultSeen) { f.Controls[0].Seen.Peer = "wan" },
 			Judgement{BrokenLab, false, `control "by pod IP" does not hold: wanted delivered by edge-pod; saw delivered by wan from 10.0.0.2`}},
 		{"a control was not made", func(f *FaultSeen) { f.Controls[0].Seen = probe.Observation{} },
-			Judgement{BrokenLab, false, `control "by pod IP" does not hold: no probe was made`}},
+			Judgement{BrokenLab, false, `control "by pod IP" was not made`}},
 		{"no control", func(f *FaultSeen) { f.Controls = nil },
-			Judgement{BrokenLab, false, "no control was probed"}},
+			Judgement{BrokenLab, false, "0 of 2 controls were probed"}},
+		{"a control was left out", func(f *FaultSeen) { f.Controls = f.Controls[:1] },
+			Judgement{BrokenLab, false, "1 of 2 controls were probed"}},
+		{"a control twice, another never", func(f *FaultSeen) { f.Controls[1] = f.Controls[0] },
+			Judgement{BrokenLab, false, `control "from a pod" was to be "from a pod", not "by pod IP"`}},
+		{"a control that holds because something else was wanted", func(f *FaultSeen) { f.Controls[1].Wanted, f.Controls[1].Seen = symptom, lost },
+			Judgement{BrokenLab, false, `control "from a pod" was to be judged by "delivered by edge-pod", not by "timeout"`}},
+		{"a control that asks elsewhere", func(f *FaultSeen) { f.Controls[1].Probe.To = "wan:80" },
+			Judgement{BrokenLab, false, `control "from a pod" is not the scenario's, though it has its name`}},
+		{"another probe", func(f *FaultSeen) { f.Probe.Probe.Name = "by pod IP" },
+			Judgement{BrokenLab, false, `the fault's probe was to be "by Service", not "by pod IP"`}},
+		{"a symptom that is not the scenario's", func(f *FaultSeen) { f.Probe.Wanted, f.Probe.Seen = mended, delivered },
+			Judgement{BrokenLab, false, `the fault's probe was to be judged by "timeout", not by "delivered by edge-pod"`}},
+		{"one piece of evidence was not taken", func(f *FaultSeen) { f.Evidence = f.Evidence[:1] },
+			Judgement{BrokenLab, false, "1 of 2 pieces of the fault's evidence were taken"}},
+		{"one piece of evidence twice, another never", func(f *FaultSeen) { f.Evidence[1] = f.Evidence[0] },
+			Judgement{BrokenLab, false, `evidence "drops" was taken where "missing-nat" is wanted`}},
+		{"evidence from another node", func(f *FaultSeen) { f.Evidence[1].Spec.On = "wan" },
+			Judgement{BrokenLab, false, `evidence "missing-nat" is not the scenario's, though it has its name`}},
 		{"the probe was not made", func(f *FaultSeen) { f.Probe.Seen = probe.Observation{} },
 			Judgement{BrokenLab, false, "the fault's probe was not made"}},
 		{"the path works", func(f *FaultSeen) { f.Probe.Seen = delivered },
@@ -87,13 +105,13 @@ func TestJudgeFault(t *testing.T) {
 		{"all evidence missing", func(f *FaultSeen) { f.Evidence = []evidence.Finding{found(drops, false), found(missingNAT, false)} },
 			Judgement{WrongReason, false, "the symptom is there, its evidence is not: drops: not there; missing-nat: not there"}},
 		{"no evidence taken", func(f *FaultSeen) { f.Evidence = nil },
-			Judgement{WrongReason, false, "the symptom is there, no evidence was taken: timeout (dial: i/o timeout)"}},
+			Judgement{BrokenLab, false, "0 of 2 pieces of the fault's evidence were taken"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			seen := faultSeen()
 			row.lie(&seen)
-			if got := JudgeFault(seen); got != row.want {
+			if got := JudgeFault(invented, seen); got != row.want {
 				t.Errorf("got  %+v\nwant %+v", got, row.want)
 			}
 		})
@@ -126,6 +144,7 @@ func TestJudgeFix(t *testing.T) {
 	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
 	set := scenario.Fix{Name: "set", Set: map[string]string{"kubeProxy.mode": "iptables"}, Evidence: []evidence.Spec{ruleHit}}
 	run := scenario.Fix{Name: "run", Run: act, Undo: act}
+	forGood := scenario.Fix{Name: "for good", Run: act, NoUndo: "the old keys are gone"}
 	leaves := scenario.Fix{Name: "leaves", Run: act, Leaves: []string{"missing-nat"}}
 	changed := scenario.Fix{Name: "changed", Probe: &scenario.Probe{Name: "by pod network", Expectation: viaPod}}
 
@@ -139,6 +158,10 @@ func TestJudgeFix(t *testing.T) {
 			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2"}},
 		{"a command that mends", run, func(*FixSeen) {},
 			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2; undone, the fault is back"}},
+		{"a command that cannot be undone", forGood, func(*FixSeen) {},
+			Judgement{Fixed, true, "delivered by edge-pod from 10.0.0.2; not undone: the old keys are gone"}},
+		{"a command that cannot be undone, and nothing seen", forGood, func(f *FixSeen) { f.Evidence = nil },
+			Judgement{BrokenLab, false, "0 of 2 pieces of the fault's evidence were taken"}},
 		{"the symptom stays", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = lost, lost },
 			Judgement{NotFixed, false, "the symptom is still there: timeout (dial: i/o timeout)"}},
 		{"merely another failure", set, func(f *FixSeen) { f.Probe.Seen, f.Symptom.Seen = refused, refused },
@@ -169,8 +192,18 @@ func TestJudgeFix(t *testing.T) {
 			Judgement{BrokenLab, false, "symptom and mended path are not of the same probe"}},
 		{"judged by the symptom", set, func(f *FixSeen) { f.Probe.Wanted = symptom },
 			Judgement{BrokenLab, false, `the probe was to be judged by "delivered by edge-pod", not by "timeout"`}},
+		{"a control twice, another never, under the fix", set, func(f *FixSeen) { f.Controls[1] = f.Controls[0] },
+			Judgement{BrokenLab, false, `control "from a pod" was to be "from a pod", not "by pod IP"`}},
+		{"a control's wanted outcome swapped", set, func(f *FixSeen) { f.Controls[1].Wanted, f.Controls[1].Seen = symptom, lost },
+			Judgement{BrokenLab, false, `control "from a pod" was to be judged by "delivered by edge-pod", not by "timeout"`}},
+		{"one piece of evidence was not taken after the undo", run, func(f *FixSeen) { f.Undone.Evidence = f.Undone.Evidence[:1] },
+			Judgement{BrokenLab, false, "after the undo, 1 of 2 pieces of the fault's evidence were taken"}},
+		{"the undo shows the path mended, and that was wanted", run, func(f *FixSeen) { f.Undone.Probe.Wanted, f.Undone.Probe.Seen = mended, delivered },
+			Judgement{BrokenLab, false, `after the undo, the fault's probe was to be judged by "timeout", not by "delivered by edge-pod"`}},
+		{"every control broke", set, func(f *FixSeen) { f.Controls[0].Seen, f.Controls[1].Seen = lost, refused },
+			Judgement{SideEffect, false, `the symptom is gone, but control "by pod IP" broke: wanted delivered by edge-pod; saw timeout (dial: i/o timeout); control "from a pod" broke: wanted delivered by edge-pod; saw refused`}},
 		{"another symptom", set, func(f *FixSeen) { f.Symptom.Wanted = mended },
-			Judgement{BrokenLab, false, `the symptom is "timeout", not "delivered by edge-pod"`}},
+			Judgement{BrokenLab, false, `the symptom was to be judged by "timeout", not by "delivered by edge-pod"`}},
 		{"the fault does not come back", run, func(f *FixSeen) { f.Undone.Probe.Seen = delivered },
 			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 		{"the fault comes back without its evidence", run, func(f *FixSeen) { f.Undone.Evidence[0] = found(drops, false) },
@@ -178,7 +211,7 @@ func TestJudgeFix(t *testing.T) {
 		{"the undo breaks a control", run, func(f *FixSeen) { f.Undone.Controls[1].Seen = lost },
 			Judgement{NotFixed, false, `the undo broke control "from a pod", so it takes back more than the fix: wanted delivered by edge-pod; saw timeout (dial: i/o timeout)`}},
 		{"a control was left out after the undo", run, func(f *FixSeen) { f.Undone.Controls = f.Undone.Controls[1:] },
-			Judgement{BrokenLab, false, "1 of 2 controls were probed after the undo"}},
+			Judgement{BrokenLab, false, "after the undo, 1 of 2 controls were probed"}},
 		{"the undo was not tried", run, func(f *FixSeen) { f.Undone = nil },
 			Judgement{NotFixed, false, "the undo was not tried, so something else may have mended it"}},
 		{"evidence that is left stays", leaves, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, true) },
@@ -206,7 +239,7 @@ func TestJudgeFix(t *testing.T) {
 		s.Fault.Evidence = nil
 		seen := fixSeen(set)
 		seen.Evidence = nil
-		if got, want := JudgeFix(s, set, seen), (Judgement{BrokenLab, false, "the fault has no evidence to look for"}); got != want {
+		if got, want := JudgeFix(s, set, seen), (Judgement{BrokenLab, false, "the fault's evidence is to be nothing"}); got != want {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	})
@@ -230,7 +263,7 @@ func TestJudgeInert(t *testing.T) {
 		{"a control was left out", func(f *FixSeen) { f.Controls = nil },
 			Judgement{BrokenLab, false, "0 of 2 controls were probed"}},
 		{"the evidence goes, and a control broke", func(f *FixSeen) { f.Evidence[0], f.Controls[1].Seen = found(drops, false), lost },
-			Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: drops: not there"}},
+			Judgement{WrongReason, false, `the symptom is as it was, its evidence is not: drops: not there; control "from a pod" broke: wanted delivered by edge-pod; saw timeout (dial: i/o timeout)`}},
 		{"the evidence goes", func(f *FixSeen) { f.Evidence[0] = found(drops, false) },
 			Judgement{WrongReason, false, "the symptom is as it was, its evidence is not: drops: not there"}},
 		{"it is not in place", func(f *FixSeen) { f.Own[0] = found(ruleHit, false) },
@@ -239,6 +272,11 @@ func TestJudgeInert(t *testing.T) {
 			Judgement{BrokenLab, false, "the probe was not made"}},
 		{"evidence not taken", func(f *FixSeen) { f.Evidence = f.Evidence[:1] },
 			Judgement{BrokenLab, false, "1 of 2 pieces of the fault's evidence were taken"}},
+		{"its undo mends, and the evidence was gone before", func(f *FixSeen) {
+			again := faultSeen()
+			again.Probe.Seen, f.Undone, f.Evidence[0] = delivered, &again, found(drops, false)
+		},
+			Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 		{"its undo mends", func(f *FixSeen) { again := faultSeen(); again.Probe.Seen = delivered; f.Undone = &again },
 			Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2"}},
 	}
@@ -257,47 +295,92 @@ func TestJudgeInert(t *testing.T) {
 
 func TestADocumentedVerdict(t *testing.T) {
 	act := []scenario.Action{{On: "cloud", Cmd: []string{"true"}}}
-	price := scenario.Fix{Name: "price", Run: act, Expect: "SideEffect"}
-	other := scenario.Fix{Name: "other", Run: act, Expect: "WrongReason", Evidence: []evidence.Spec{ruleHit}}
+	price := scenario.Fix{Name: "price", Run: act, Undo: act, Expect: "SideEffect", Breaks: []string{"from a pod"}}
+	other := scenario.Fix{Name: "other", Run: act, Undo: act, Expect: "WrongReason", Evidence: []evidence.Spec{ruleHit}}
+	breaking := other
+	breaking.Breaks = []string{"from a pod"}
+	idle := scenario.Fix{Name: "idle", Run: act, Undo: act, Expect: "SideEffect", Breaks: []string{"from a pod", "by pod IP"}}
+	broke := func(f *FixSeen) { f.Controls[1].Seen = refused }
+	all := func(f *FixSeen) { f.Controls[0].Seen, f.Controls[1].Seen = refused, refused }
+	mends := func(f *FixSeen) { f.Undone.Probe.Seen = delivered }
 	otherwise := scenario.Probe{Name: "otherwise", From: "cloud-pod", To: "web:80", Expectation: invented.Fault.Mended}
 	asked := scenario.Fix{Name: "asked", Probe: &otherwise, Evidence: []evidence.Spec{ruleHit}}
 	hides := asked
 	hides.Expect = "Hidden"
-	broken := func(f *FixSeen) { f.Controls[1].Seen = refused }
+	const still = "delivered by edge-pod from 10.0.0.2; the fault is still there with all of its evidence: drops: there; missing-nat: there; rule-hit: there"
 	stays := func(f *FixSeen) {
 		if f.Probe.Probe.Name != otherwise.Name {
 			f.Probe.Seen, f.Symptom.Seen = lost, lost
 		}
 		f.Evidence = []evidence.Finding{found(drops, true), found(missingNAT, true)}
 	}
+	differs := func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }
+	const another = "the symptom is as it was, its evidence is not: drops: not there"
+	const pod = `control "from a pod" broke: wanted delivered by edge-pod; saw refused`
+	const both = `control "by pod IP" broke: wanted delivered by edge-pod; saw refused; ` + pod
 	rows := []struct {
 		name  string
 		fix   scenario.Fix
 		judge func(scenario.Scenario, scenario.Fix, FixSeen) Judgement
-		lie   func(*FixSeen)
-		want  Verdict
-		ok    bool
+		lies  []func(*FixSeen)
+		want  Judgement
 	}{
-		{"a price that shows", price, JudgeFix, broken, SideEffect, true},
-		{"a price that does not show", price, JudgeFix, func(*FixSeen) {}, Fixed, false},
-		{"a fault that another probe hides", hides, JudgeFix, stays, Hidden, true},
-		{"a hidden fault whose loss does not show", hides, JudgeFix, func(f *FixSeen) { stays(f); f.Own[0] = found(ruleHit, false) }, NotFixed, false},
-		{"a hidden fault that is half gone", hides, JudgeFix, func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }, NotFixed, false},
-		{"a fault that was to be hidden and is gone", hides, JudgeFix, func(f *FixSeen) { f.Evidence[1] = found(missingNAT, false) }, Fixed, false},
-		{"a fault that is hidden and was to be gone", asked, JudgeFix, stays, Hidden, false},
-		{"another reason that shows", other, JudgeInert, func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false) }, WrongReason, true},
-		{"another reason that does not show itself", other, JudgeInert,
-			func(f *FixSeen) { stays(f); f.Evidence[0] = found(drops, false); f.Own[0] = found(ruleHit, false) }, WrongReason, false},
-		{"the documented reason after all", other, JudgeInert, stays, Inert, false},
-		{"it helps after all", other, JudgeInert, func(*FixSeen) {}, Helped, false},
+		{"a price that shows", price, JudgeFix, list(broke),
+			Judgement{SideEffect, true, "the symptom is gone, but " + pod}},
+		{"a higher price than documented", price, JudgeFix, list(all),
+			Judgement{SideEffect, false, "the symptom is gone, but " + both + `; documented is that it breaks "from a pod", it broke "by pod IP", "from a pod"`}},
+		{"a price in another coin", price, JudgeFix, list(func(f *FixSeen) { f.Controls[0].Seen = refused }),
+			Judgement{SideEffect, false, `the symptom is gone, but control "by pod IP" broke: wanted delivered by edge-pod; saw refused` +
+				`; documented is that it breaks "from a pod", it broke "by pod IP"`}},
+		{"a price that does not show", price, JudgeFix, nil,
+			Judgement{Fixed, false, "delivered by edge-pod from 10.0.0.2; undone, the fault is back; documented is SideEffect"}},
+		{"a price that stays after the undo", price, JudgeFix, list(broke, func(f *FixSeen) { f.Undone.Controls[1].Seen = refused }),
+			Judgement{NotFixed, false, `the undo broke control "from a pod", so it takes back more than the fix: wanted delivered by edge-pod; saw refused; documented is SideEffect`}},
+		{"a price, and the fault does not come back", price, JudgeFix, list(broke, mends),
+			Judgement{NotFixed, false, "something else mended it, the undo did not bring the fault back: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2; documented is SideEffect"}},
+		{"a fault that another probe hides", hides, JudgeFix, list(stays),
+			Judgement{Hidden, true, still}},
+		{"a hidden fault whose loss does not show", hides, JudgeFix, list(stays, func(f *FixSeen) { f.Own[0] = found(ruleHit, false) }),
+			Judgement{NotFixed, false, "the symptom is gone, the fix's own evidence is not there: rule-hit: not there; documented is Hidden"}},
+		{"a hidden fault that is half gone", hides, JudgeFix, list(differs),
+			Judgement{NotFixed, false, "the symptom is gone, its evidence is still there: missing-nat: there; documented is Hidden"}},
+		{"a fault that was to be hidden and is gone", hides, JudgeFix, list(func(f *FixSeen) { f.Evidence[1] = found(missingNAT, false) }),
+			Judgement{Fixed, false, "delivered by edge-pod from 10.0.0.2; documented is Hidden"}},
+		{"a fault that is hidden and was to be gone", asked, JudgeFix, list(stays),
+			Judgement{Hidden, false, still}},
+		{"another reason that shows", other, JudgeInert, list(differs), Judgement{WrongReason, true, another}},
+		{"another reason that does not show itself", other, JudgeInert, list(differs, func(f *FixSeen) { f.Own[0] = found(ruleHit, false) }),
+			Judgement{WrongReason, false, another + "; the evidence that it is documented with is not there: rule-hit: not there"}},
+		{"another reason that breaks a control, which is not documented", other, JudgeInert, list(differs, broke),
+			Judgement{WrongReason, false, another + "; " + pod + `; documented is that it breaks nothing, it broke "from a pod"`}},
+		{"another reason that breaks a control, as documented", breaking, JudgeInert, list(differs, broke),
+			Judgement{WrongReason, true, another + "; " + pod}},
+		{"another reason that breaks nothing, though documented", breaking, JudgeInert, list(differs),
+			Judgement{WrongReason, false, another + `; documented is that it breaks "from a pod", it broke nothing`}},
+		{"another reason, whose undo mends", other, JudgeInert, list(differs, mends),
+			Judgement{BrokenLab, false, "the undo of an inert fix changed the fault: the symptom is not there: wanted timeout; saw delivered by edge-pod from 10.0.0.2; documented is WrongReason"}},
+		{"another reason, and the undo was not tried", other, JudgeInert, list(differs, func(f *FixSeen) { f.Undone = nil }),
+			Judgement{BrokenLab, false, "the undo was not tried; documented is WrongReason"}},
+		{"the documented reason after all", other, JudgeInert, list(stays),
+			Judgement{Inert, false, "timeout (dial: i/o timeout), with all of the evidence; documented is WrongReason"}},
+		{"it helps after all", other, JudgeInert, nil,
+			Judgement{Helped, false, "the symptom is not as it was: wanted timeout; saw delivered by edge-pod from 10.0.0.2; documented is WrongReason"}},
+		{"an inert fix that breaks all else, as documented", idle, JudgeInert, list(stays, all),
+			Judgement{SideEffect, true, "the fault shows in full, but " + both}},
+		{"an inert fix that breaks less than documented", idle, JudgeInert, list(stays, broke),
+			Judgement{SideEffect, false, "the fault shows in full, but " + pod + `; documented is that it breaks "from a pod", "by pod IP", it broke "from a pod"`}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			seen := fixSeen(row.fix)
-			row.lie(&seen)
-			if got := row.judge(invented, row.fix, seen); got.Verdict != row.want || got.Expected != row.ok {
-				t.Errorf("got %+v, want %s, as documented: %v", got, row.want, row.ok)
+			for _, lie := range row.lies {
+				lie(&seen)
+			}
+			if got := row.judge(invented, row.fix, seen); got != row.want {
+				t.Errorf("got  %+v\nwant %+v", got, row.want)
 			}
 		})
 	}
 }
+
+func list[T any](all ...T) []T { return all }

@@ -3,6 +3,9 @@ package verdict
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/scenario"
 )
 
@@ -12,16 +15,19 @@ func wholeTrial() Trial {
 	s.Fixes = []scenario.Fix{{Name: "fix"}, {Name: "other", Needs: scenario.Needs{Kernel: "5.13"}}}
 	s.Inert = []scenario.Fix{{Name: "inert"}}
 	seen := faultSeen()
+	fixed, same := fixSeen(s.Fixes[0]), fixSeen(s.Inert[0])
+	same.Probe.Seen, same.Symptom.Seen = lost, lost
+	same.Evidence = []evidence.Finding{found(drops, true), found(missingNAT, true)}
 	return Trial{
 		Scenario:  s,
 		Place:     Place{Kernel: "6.12.5-amd64"},
 		Fault:     &seen,
-		Judgement: JudgeFault(seen),
+		Judgement: JudgeFault(s, seen),
 		Fixes: []Tried{
-			{Fix: s.Fixes[0], Judgement: Judgement{Fixed, true, ""}},
-			{Fix: s.Fixes[1], Judgement: Judgement{Fixed, true, ""}},
+			{Fix: s.Fixes[0], Seen: &fixed, Judgement: JudgeFix(s, s.Fixes[0], fixed)},
+			{Fix: s.Fixes[1], Seen: &fixed, Judgement: JudgeFix(s, s.Fixes[1], fixed)},
 		},
-		Inert: []Tried{{Fix: s.Inert[0], Judgement: Judgement{Inert, true, ""}}},
+		Inert: []Tried{{Fix: s.Inert[0], Seen: &same, Judgement: JudgeInert(s, s.Inert[0], same)}},
 	}
 }
 
@@ -33,6 +39,26 @@ func TestExitCode(t *testing.T) {
 	}{
 		{"all as documented", func(*Trial) {}, 0},
 		{"a fix left out by a filter", func(x *Trial) { x.Fixes[0].Judgement = Judgement{Verdict: NotTried, Expected: true} }, 0},
+		{"every fix but one left out by a filter, and that one unsupported", func(x *Trial) {
+			x.Fixes[0].Judgement, x.Inert[0].Judgement = JudgeLeftOut(), JudgeLeftOut()
+			x.Fixes[1].Judgement = Judgement{Verdict: Unsupported, Expected: true}
+		}, 3},
+		{"every fix but one left out by a filter", func(x *Trial) {
+			x.Fixes[0].Judgement, x.Inert[0].Judgement = JudgeLeftOut(), JudgeLeftOut()
+		}, 0},
+		{"every fix but the inert one left out by a filter", func(x *Trial) {
+			x.Fixes[0].Judgement, x.Fixes[1].Judgement = JudgeLeftOut(), JudgeLeftOut()
+		}, 0},
+		{"everything left out", func(x *Trial) {
+			x.Fixes[0].Judgement, x.Fixes[1].Judgement, x.Inert[0].Judgement = JudgeLeftOut(), JudgeLeftOut(), JudgeLeftOut()
+		}, 3},
+		{"no fix could be tried here, as documented", func(x *Trial) {
+			x.Fixes[0].Judgement, x.Fixes[1].Judgement = Judgement{Unsupported, true, ""}, Judgement{Unsupported, true, ""}
+		}, 3},
+		{"no inert fix could be tried here, as documented", func(x *Trial) { x.Inert[0].Judgement = Judgement{Unsupported, true, ""} }, 3},
+		{"an interrupt at the very end", func(x *Trial) { x.Cancelled = true }, 130},
+		{"an interrupt that spoiled a fix", func(x *Trial) { x.Cancelled, x.Fixes[0].Judgement = true, JudgeCancelled() }, 130},
+		{"an interrupt before the fault was seen", func(x *Trial) { x.Cancelled, x.Fault, x.Judgement = true, nil, JudgeCancelled() }, 130},
 		{"a fix this kernel is too old for", func(x *Trial) {
 			x.Fixes[1].Judgement = JudgeUnsupported(x.Fixes[1].Fix, Place{Kernel: "5.10.0-28-cloud-amd64"}, "needs kernel 5.13")
 		}, 0},
@@ -66,6 +92,11 @@ func TestExitCode(t *testing.T) {
 		{"nothing was seen of the fault", func(x *Trial) { x.Fault = nil }, 1},
 		{"a control was not made", func(x *Trial) { x.Fault.Controls = x.Fault.Controls[:1] }, 1},
 		{"a piece of evidence was not taken", func(x *Trial) { x.Fault.Evidence = x.Fault.Evidence[:1] }, 1},
+		{"a control twice, another never", func(x *Trial) { x.Fault.Controls[1] = x.Fault.Controls[0] }, 1},
+		{"a piece of evidence twice, another never", func(x *Trial) { x.Fault.Evidence[1] = x.Fault.Evidence[0] }, 1},
+		{"a verdict on another fix", func(x *Trial) { x.Fixes[1].Fix = x.Fixes[0].Fix }, 1},
+		{"a fix judged that was not seen", func(x *Trial) { x.Fixes[0].Seen = nil }, 1},
+		{"a control was not made under a fix", func(x *Trial) { x.Fixes[0].Seen.Controls = x.Fixes[0].Seen.Controls[:1] }, 1},
 		{"a scenario without controls", func(x *Trial) { x.Scenario.Controls, x.Fault.Controls = nil, nil }, 1},
 	}
 	for _, row := range rows {
@@ -79,5 +110,16 @@ func TestExitCode(t *testing.T) {
 				t.Errorf("expected %v with exit code %d", got, row.want)
 			}
 		})
+	}
+}
+
+func TestNotVerified(t *testing.T) {
+	x := wholeTrial()
+	if diff := cmp.Diff([]string{}, x.NotVerified()); diff != "" {
+		t.Error(diff)
+	}
+	x.Fixes[0].Judgement, x.Fixes[1].Judgement, x.Inert[0].Judgement = Judgement{Unsupported, true, ""}, Judgement{Verdict: NotFixed}, JudgeCancelled()
+	if diff := cmp.Diff([]string{"fix", "inert"}, x.NotVerified()); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -77,6 +77,11 @@ type FixSeen struct {
 	Undone   *FaultSeen         // the fault shown again after the undo; nil where there is no undo
 }
 
+// Fault is what was seen, as a showing of the fault.
+func (s FixSeen) Fault() FaultSeen {
+	return FaultSeen{Controls: s.Controls, Probe: s.Symptom, Evidence: s.Evidence}
+}
+
 // Judgement is a verdict with its reason.
 type Judgement struct {
 	Verdict  Verdict
@@ -102,7 +107,9 @@ type Trial struct {
 	Judgement Judgement  // on the fault
 	Fixes     []Tried
 	Inert     []Tried
+	Matrix    []Table // one for each of the matrix's phases; none where the scenario has no matrix
 	Phases    []Phase
+	Cancelled bool // the person interrupted it
 	Took      time.Duration
 }
 
@@ -111,7 +118,8 @@ type Place struct {
 	Runtime, Kernel, Accelerator, Detail string
 }
 
-// KubeProxy is the kube-proxy of a trial's base lab; empty where the topology runs none.
+// KubeProxy is what a trial's base lab runs as kube-proxy; empty where the topology runs none. Where nodes differ, each
+// version and each mode stands once, sorted: "v1.29.6, v1.36.3".
 type KubeProxy struct {
 	Version, Mode string
 }

@@ -42,7 +42,7 @@ func (f *flows) after(s evidence.Spec) (evidence.Reading, error) {
 	}
 	var own []entry
 	for _, e := range found {
-		if s.Conntrack.FromPort != 0 || !f.old[e.key()] {
+		if !f.old[e.key()] {
 			own = append(own, e)
 		}
 	}
@@ -71,8 +71,7 @@ func flowReading(own []entry) (evidence.Reading, error) {
 	return evidence.Reading{}, fmt.Errorf("%d conntrack entries could be the probe's flow: %s", len(own), strings.Join(lines, "; "))
 }
 
-// findFlows lists the entries whose original destination, protocol, reply tuple and, where known, source port are those
-// of q.
+// findFlows lists the entries whose original destination, protocol, reply tuple and, where known, source are those of q.
 func findFlows(q evidence.Conntrack) ([]entry, error) {
 	to, err := netip.ParseAddrPort(q.To)
 	if err != nil {
@@ -96,11 +95,17 @@ func findFlows(q evidence.Conntrack) ([]entry, error) {
 	}
 	var found []entry
 	for _, e := range all {
-		if e.proto == proto && e.original.to == to && evidence.HasEnd(replyFrom, e.reply.from) && evidence.HasEnd(replyTo, e.reply.to) && (q.FromPort == 0 || e.original.from.Port() == q.FromPort) {
+		if e.proto == proto && e.original.to == to && evidence.HasEnd(replyFrom, e.reply.from) && evidence.HasEnd(replyTo, e.reply.to) && isSource(q.From, e.original.from) {
 			found = append(found, e)
 		}
 	}
 	return found, nil
+}
+
+// isSource compares a source with the probe's, as far as that is known.
+func isSource(known, source netip.AddrPort) bool {
+	return (known.Port() == 0 || known.Port() == source.Port()) &&
+		(!known.Addr().IsValid() || known.Addr().IsUnspecified() || known.Addr().Unmap().WithZone("") == source.Addr())
 }
 
 // tuple is one direction of an entry.

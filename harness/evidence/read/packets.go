@@ -23,7 +23,7 @@ const receiveBuffer = 8 << 20
 type capture struct {
 	socket *os.File
 	filter filter
-	lines  []string
+	seen   []packet
 	ended  chan struct{} // closed when the reading goroutine has ended
 	end    error         // why it ended
 }
@@ -76,12 +76,38 @@ func (c *capture) after(s evidence.Spec) (evidence.Reading, error) {
 	if drops > 0 {
 		return evidence.Reading{}, fmt.Errorf("capture at %s: the socket lost %d packets, so the count would be wrong", s.Packets.Interface, drops)
 	}
+	lines, err := c.lines(*s.Packets)
+	if err != nil {
+		return evidence.Reading{}, fmt.Errorf("capture at %s: %w", s.Packets.Interface, err)
+	}
 	return evidence.Reading{
-		Exists: len(c.lines) > 0,
-		Count:  int64(len(c.lines)),
-		Words:  c.lines,
-		Text:   strings.Join(c.lines, "\n"),
+		Exists: len(lines) > 0,
+		Count:  int64(len(lines)),
+		Words:  lines,
+		Text:   strings.Join(lines, "\n"),
 	}, nil
+}
+
+// lines are the packets that were seen; for own packets, those of the probe's flow, which is known only after it.
+func (c *capture) lines(q evidence.Packets) ([]string, error) {
+	if q.Own && q.Local.Port() == 0 {
+		return nil, errors.New("own packets are asked for, and the probe's port is not known")
+	}
+	if q.Own && q.Proto != "tcp" && q.Proto != "udp" {
+		return nil, errors.New("own packets are asked for, and the probe's protocol is not known")
+	}
+	// The protocol of the probe may be narrower than the one that the capture began with.
+	own, err := newFilter(q)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, p := range c.seen {
+		if !q.Own || own.match(p) && p.ports && (isSource(q.Local, p.from) || isSource(q.Local, p.to)) {
+			lines = append(lines, p.String())
+		}
+	}
+	return lines, nil
 }
 
 func (c *capture) close() error {
@@ -136,7 +162,7 @@ func (c *capture) drain(fd int) error {
 			p.vlan = tag
 		}
 		if ok && c.filter.match(p) {
-			c.lines = append(c.lines, p.String())
+			c.seen = append(c.seen, p)
 		}
 	}
 }

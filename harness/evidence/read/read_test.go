@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -57,6 +58,9 @@ func (s *session) ask(specs ...evidence.Spec) evidence.Batch {
 	return b
 }
 
+// own stands for the probe's source, which is known after it.
+var own = netip.MustParseAddrPort("0.0.0.0:1")
+
 // around takes evidence around one probe, as a trial does.
 func around(t *testing.T, request probe.Request, want probe.Outcome, specs ...evidence.Spec) []evidence.Finding {
 	t.Helper()
@@ -73,10 +77,8 @@ func around(t *testing.T, request probe.Request, want probe.Outcome, specs ...ev
 		t.Fatalf("outcome %s %q, want %s", o.Outcome, o.Detail, want)
 	}
 	for i := range specs {
-		if q := specs[i].Conntrack; q != nil && q.FromPort == 1 { // of the probe's own flow
-			own := *q
-			own.FromPort = o.Local.Port()
-			specs[i].Conntrack = &own
+		if q := specs[i].Conntrack; q != nil && q.From == own || specs[i].Packets != nil && specs[i].Packets.Own {
+			specs[i] = specs[i].Of(request.Proto, o.Local)
 		}
 	}
 	after := s.ask(specs...)
@@ -136,9 +138,10 @@ func check(t *testing.T, request probe.Request, outcome probe.Outcome, rows []ro
 func TestConntrackOfTranslatedFlows(t *testing.T) {
 	needNamespace(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8080, 8081}, UDP: []uint16{5353}})
-	flow := func(to, proto string, port uint16, w evidence.Want) evidence.Spec {
-		return evidence.Spec{Conntrack: &evidence.Conntrack{To: to, Proto: proto, FromPort: port}, Want: w}
+	flow := func(to, proto string, from netip.AddrPort, w evidence.Want) evidence.Spec {
+		return evidence.Spec{Conntrack: &evidence.Conntrack{To: to, Proto: proto, From: from}, Want: w}
 	}
+	var any netip.AddrPort
 	rows := map[string]struct {
 		proto, to string
 		has       []string
@@ -160,14 +163,14 @@ func TestConntrackOfTranslatedFlows(t *testing.T) {
 			other := map[string]string{"tcp": "udp", "udp": "tcp"}
 			nowhere := netip.AddrPortFrom(to.Addr(), 4).String()
 			check(t, probe.Request{Proto: r.proto, To: to}, probe.Delivered, []row{
-				{flow(r.to, r.proto, 1, evidence.Want{Has: r.has, Lacks: r.lacks}), true, "has " + r.has[0]},
-				{flow(r.to, r.proto, 0, evidence.Want{Has: r.has, Lacks: r.lacks}), true, "-> " + r.to}, // by being new
-				{flow(r.to, r.proto, 1, evidence.Want{Lacks: r.has[:1]}), false, "has " + r.has[0] + " (wanted: lacks " + r.has[0] + ")"},
-				{flow(r.to, r.proto, 1, evidence.Want{Has: []string{"DYING"}}), false, "lacks DYING (wanted: has DYING)"},
-				{flow(r.to, r.proto, 1, evidence.Want{Seen: no()}), false, "is there (wanted: not seen)"},
-				{flow(r.to, other[r.proto], 1, evidence.Want{Seen: yes()}), false, "is not there"},
-				{flow(nowhere, r.proto, 1, evidence.Want{Lacks: []string{"DYING"}}), false, "is not there"},
-				{flow(nowhere, r.proto, 0, evidence.Want{Seen: no()}), true, "is not there"},
+				{flow(r.to, r.proto, own, evidence.Want{Has: r.has, Lacks: r.lacks}), true, "has " + r.has[0]},
+				{flow(r.to, r.proto, any, evidence.Want{Has: r.has, Lacks: r.lacks}), true, "-> " + r.to}, // by being new
+				{flow(r.to, r.proto, own, evidence.Want{Lacks: r.has[:1]}), false, "has " + r.has[0] + " (wanted: lacks " + r.has[0] + ")"},
+				{flow(r.to, r.proto, own, evidence.Want{Has: []string{"DYING"}}), false, "lacks DYING (wanted: has DYING)"},
+				{flow(r.to, r.proto, own, evidence.Want{Seen: no()}), false, "is there (wanted: not seen)"},
+				{flow(r.to, other[r.proto], own, evidence.Want{Seen: yes()}), false, "is not there"},
+				{flow(nowhere, r.proto, own, evidence.Want{Lacks: []string{"DYING"}}), false, "is not there"},
+				{flow(nowhere, r.proto, any, evidence.Want{Seen: no()}), true, "is not there"},
 			})
 		})
 	}
@@ -176,17 +179,120 @@ func TestConntrackOfTranslatedFlows(t *testing.T) {
 func TestConntrackOfAnUnansweredFlow(t *testing.T) {
 	needNamespace(t)
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("10.96.1.1:80"), Timeout: 300e6}, probe.Timeout, []row{
-		{evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.1.1:80", FromPort: 1},
+		{evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.1.1:80", From: own},
 			Want: evidence.Want{Has: []string{"SYN_SENT"}, Lacks: []string{"SEEN_REPLY", "ASSURED"}}}, true, "SYN_SENT [CONFIRMED"},
-		{evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.1.1:80", FromPort: 1},
+		{evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.1.1:80", From: own},
 			Want: evidence.Want{Has: []string{"ESTABLISHED"}}}, false, "lacks ESTABLISHED"},
 	})
+}
+
+// Another's flow to the same place may have the probe's source port: another pod's, or one from before.
+func TestConntrackOfAnotherFlowWithTheSamePort(t *testing.T) {
+	needNamespace(t)
+	const to = "192.0.2.1:8086"
+	l, err := net.Listen("tcp", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	dial := func(from string) {
+		t.Helper()
+		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))}
+		c, err := d.Dial("tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	spec := func(from string) evidence.Spec {
+		return evidence.Spec{Conntrack: &evidence.Conntrack{To: to, From: netip.MustParseAddrPort(from)}, Want: evidence.Want{Seen: yes()}}
+	}
+	for name, row := range map[string]struct {
+		before, during []string
+		ask            string
+		want           string // of the reading's flow; empty: none
+	}{
+		"from before, another address": {list("127.0.0.5:20001"), nil, "192.0.2.1:20001", ""},
+		"from before, address unknown": {list("127.0.0.5:20002"), nil, "0.0.0.0:20002", ""},
+		"from before, the same source": {list("127.0.0.5:20003"), nil, "127.0.0.5:20003", ""},
+		"new, another address":         {nil, list("127.0.0.5:20004"), "192.0.2.1:20004", ""},
+		"new beside the probe's":       {nil, list("127.0.0.5:20005", "192.0.2.1:20005"), "192.0.2.1:20005", "192.0.2.1:20005 -> "},
+		"from before, and the probe's": {list("127.0.0.5:20006"), list("192.0.2.1:20006"), "0.0.0.0:20006", "192.0.2.1:20006 -> "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			for _, from := range row.before {
+				dial(from)
+			}
+			s.ask(evidence.Spec{Conntrack: &evidence.Conntrack{To: to}, Want: evidence.Want{Seen: yes()}})
+			for _, from := range row.during {
+				dial(from)
+			}
+			b := s.ask(spec(row.ask))
+			if b.Error != "" {
+				t.Fatal(b.Error)
+			}
+			if got := b.Readings[0]; got.Exists != (row.want != "") || !strings.HasPrefix(got.Value, row.want) {
+				t.Errorf("reading %+v, want of %q", got, row.want)
+			}
+		})
+	}
+}
+
+func list(all ...string) []string { return all }
+
+// Packets of another flow, with the very addresses of the probe's but for the source port, are not its own.
+func TestOwnPackets(t *testing.T) {
+	needNamespace(t)
+	serve(t, probe.Server{Name: "web", TCP: []uint16{8087}})
+	to := netip.MustParseAddrPort("192.0.2.1:8087")
+	packets := func(from, to, flags string, w evidence.Want) evidence.Spec {
+		return evidence.Spec{On: "here", Packets: &evidence.Packets{Interface: "lo", From: from, To: to, Flags: flags, Own: true}, Want: w}
+	}
+	all := evidence.Spec{On: "here", Packets: &evidence.Packets{Interface: "lo", To: to.String(), Flags: "syn"}, Want: evidence.Want{Count: count(3)}}
+	specs := []evidence.Spec{all,
+		packets("", to.String(), "syn", evidence.Want{Count: count(1)}),
+		packets(to.String(), "", "syn-ack", evidence.Want{Count: count(1)}), // the other way
+		packets("", "192.0.2.9", "", evidence.Want{Seen: yes()}),
+	}
+	s := start(t)
+	before := s.ask(specs...)
+	var o probe.Observation
+	for range 3 {
+		var err error
+		if o, err = probe.Dial(context.Background(), probe.Request{Proto: "tcp", To: to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range specs[1:] {
+		specs[1+i] = specs[1+i].Of("tcp", o.Local)
+	}
+	after := s.ask(specs...)
+	if after.Error != "" {
+		t.Fatal(after.Error)
+	}
+	for i, want := range []string{
+		"packets at lo to 192.0.2.1:8087 syn counts 3",
+		"own packets at lo to 192.0.2.1:8087 tcp syn counts 1",
+		"own packets at lo from 192.0.2.1:8087 tcp syn-ack counts 1",
+		"own packets at lo to 192.0.2.9 tcp is not there (wanted: seen)",
+	} {
+		if got := specs[i].Judge(before.Readings[i], after.Readings[i]).Why; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	// Filled in for another flow, or for none, it is no evidence.
+	s = start(t)
+	s.ask(packets("", "", "", evidence.Want{Seen: yes()}))
+	if b := s.ask(packets("", "", "", evidence.Want{Seen: yes()})); !strings.Contains(b.Error, "the probe's port is not known") {
+		t.Errorf("batch %+v", b)
+	}
 }
 
 func TestConntrackOverIPv6(t *testing.T) {
 	needNamespace(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8083}})
-	q := func() *evidence.Conntrack { return &evidence.Conntrack{To: "[2001:db8::1]:8083", FromPort: 1} }
+	q := func() *evidence.Conntrack { return &evidence.Conntrack{To: "[2001:db8::1]:8083", From: own} }
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("[2001:db8::1]:8083")}, probe.Delivered, []row{
 		{evidence.Spec{Conntrack: q(), Want: evidence.Want{Has: []string{"SEEN_REPLY"}}}, true, "-> [2001:db8::1]:8083"},
 		{evidence.Spec{Conntrack: q(), Want: evidence.Want{Lacks: []string{"SEEN_REPLY"}}}, false, "has SEEN_REPLY"},
@@ -288,7 +394,7 @@ func TestCountersAndSysctls(t *testing.T) {
 		return evidence.Spec{Sysctl: name, Want: evidence.Want{Is: value}}
 	}
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("192.0.2.1:8082"), Timeout: 1500e6}, probe.Timeout, []row{
-		{evidence.Spec{Netstat: "RetransSegs", Want: evidence.Want{Grows: yes()}}, true, "RetransSegs grew by 1 (wanted: grows)"},
+		{evidence.Spec{Netstat: "RetransSegs", Want: evidence.Want{Grows: yes()}}, true, "RetransSegs grew by 1"},
 		{evidence.Spec{Netstat: "Tcp.RetransSegs", Want: evidence.Want{Grows: no()}}, false, "Tcp.RetransSegs grew by 1 (wanted: stays)"},
 		{evidence.Spec{Netstat: "IPReversePathFilter", Want: evidence.Want{Grows: no()}}, true, "stayed at 0"},
 		{evidence.Spec{Xfrm: "XfrmInNoPols", Want: evidence.Want{Count: count(0)}}, true, "XfrmInNoPols counts 0"},

@@ -204,7 +204,7 @@ func (d *Doc) is(path string, n *node, want kind) bool {
 	}
 	hint := ""
 	if want == sequence && n.kind == scalar {
-		hint = "write [" + n.text + "]"
+		hint = "write [" + strings.Join(strings.Fields(n.text), ", ") + "]"
 	}
 	d.fail(path, n, hint, "%s is wanted here, not %s", want, n.kind)
 	return false

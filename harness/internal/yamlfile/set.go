@@ -157,8 +157,21 @@ func (s *setting) parse(t reflect.Type) *node {
 	if len(inner.errs) > 0 || inner.root == nil {
 		return nil
 	}
+	// Put into the file, a value of another shape would take away what everything else refers to.
+	item := inner.root.kind == scalar && t.Kind() == reflect.Slice // of a list that may be written as its only item
+	if want := shape(t); !short && !item && inner.root.kind != want {
+		return s.errorf("", "%s is wanted here, not %s", want, inner.root.kind)
+	}
 	inner.root.move(s.at)
 	return inner.root
+}
+
+// shape is the kind of node that values of t are decoded from, where they are no single values.
+func shape(t reflect.Type) kind {
+	if t.Kind() == reflect.Slice {
+		return sequence
+	}
+	return mapping
 }
 
 // move gives n and everything below it the position at.

@@ -74,8 +74,9 @@ func Parse(file string, src []byte) *Doc {
 		d.add(Position{File: file, Line: 1, Column: 1}, "", "the file is empty")
 		return d
 	}
-	for _, more := range bodies[1:] {
-		d.add(d.tree(more).pos, "write it into a file of its own", "a second document in one file")
+	if len(bodies) > 1 { // what the first one lacks may be in the others
+		d.add(d.tree(bodies[1]).pos, "write it into a file of its own", "a second document in one file")
+		return d
 	}
 	d.root = d.tree(bodies[0])
 	return d

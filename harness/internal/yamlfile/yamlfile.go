@@ -43,12 +43,13 @@ func Decode(file string, src []byte, into any) (*Doc, Errors) {
 	return d, d.Errors()
 }
 
-// Errors returns everything that is wrong so far: the file's by position, then the settings', each once.
+// Errors returns everything that is wrong so far: the settings', which may be the cause of others, then the file's by
+// position, each once.
 func (d *Doc) Errors() Errors {
 	sorted := slices.Clone(d.errs)
 	slices.SortStableFunc(sorted, func(a, b *Error) int {
 		return cmp.Or(
-			cmp.Compare(min(b.Line, 1), min(a.Line, 1)),
+			cmp.Compare(min(a.Line, 1), min(b.Line, 1)),
 			cmp.Compare(a.File, b.File),
 			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column),

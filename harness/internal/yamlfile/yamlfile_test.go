@@ -165,7 +165,7 @@ f.yaml:2:7: alias is not part of this language
     2 | name: *x
       |       ^
   write the value out`},
-		{"a second document", "name: a\n---\nname: b\n", `
+		{"a second document, and nothing of what the first one lacks", "nome: a\n---\nname: b\n---\nname: c\n", `
 f.yaml:3:1: a second document in one file
     3 | name: b
       | ^
@@ -221,14 +221,11 @@ func TestSetErrors(t *testing.T) {
 	d := yamlfile.Parse("f.yaml", []byte(src))
 	var into file
 	d.Set(map[string]string{
-		"nam": "x", "nodes.oen.port": "1", "nodes.one.port": "x", "nodes.one.proxy.flags": "[a", "name.x": "1", "nodes.one.proxy.flags.0": "1",
+		"nam": "x", "nodes.oen.port": "1", "nodes.one.port": "x", "nodes.one.proxy.flags": "[a", "name.x": "1", "nodes.one.proxy.flags.0": "1", "nodes.one": "3",
 	}, &into)
 	d.Decode(&into)
-	d.Errorf("nodes[0].name", "", "a mistake in the file comes first")
-	want := `f.yaml:3:9: a mistake in the file comes first
-    3 | - name: one
-      |         ^
-set nam=x: unknown setting "nam"
+	d.Errorf("nodes[0].name", "", "a mistake in the file comes last: it may follow from a setting")
+	want := `set nam=x: unknown setting "nam"
   did you mean "name"?
 set name.x=1: "x" lies below a single value
 set nodes.oen.port=1: no "oen" in this list of 1
@@ -236,7 +233,11 @@ set nodes.oen.port=1: no "oen" in this list of 1
 set nodes.one.port=x: "x" is not a whole number
   write a decimal number
 set nodes.one.proxy.flags.0=1: there is no list with "0"
-set nodes.one.proxy.flags=[a: sequence end token ']' not found`
+set nodes.one.proxy.flags=[a: sequence end token ']' not found
+set nodes.one=3: a mapping is wanted here, not a single value
+f.yaml:3:9: a mistake in the file comes last: it may follow from a setting
+    3 | - name: one
+      |         ^`
 	if diff := cmp.Diff(want, d.Errors().Error()); diff != "" {
 		t.Error(diff)
 	}

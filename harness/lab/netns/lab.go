@@ -57,9 +57,9 @@ func (l *innerLab) node(name string) (*node, error) {
 	return nil, fmt.Errorf("no node %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(l.nodes)), ", "))
 }
 
-// Apply carries out one more step.
-func (l *innerLab) Apply(ctx context.Context, s plan.Step) error {
-	if err := l.build(ctx, []plan.Step{s}); err != nil {
+// Apply carries out more steps.
+func (l *innerLab) Apply(ctx context.Context, steps ...plan.Step) error {
+	if err := l.build(ctx, steps); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
 	return nil

@@ -62,8 +62,8 @@ func (l *guestLab) Node(name string) (lab.Node, error) {
 	return &guestNode{n, l.guest}, nil
 }
 
-func (l *guestLab) Apply(ctx context.Context, s plan.Step) error {
-	return l.guest.explain(l.lab.Apply(ctx, s))
+func (l *guestLab) Apply(ctx context.Context, steps ...plan.Step) error {
+	return l.guest.explain(l.lab.Apply(ctx, steps...))
 }
 
 // Close takes the lab down. In a dead guest there is nothing to take down.

@@ -44,6 +44,9 @@ func (e *MissingError) Error() string { return e.What + ": " + e.Do }
 // ErrName is wrapped when no kernel has the name asked for.
 var ErrName = errors.New("no kernel of that name")
 
+// ErrModules is wrapped when a kernel's modules are not where they are looked for.
+var ErrModules = errors.New("no modules")
+
 // FromFile describes the kernel in the file image, whose modules are in the directory modules: a tree of modules itself
 // or a directory with lib/modules/RELEASE or usr/lib/modules/RELEASE in it. An empty modules looks beside the image.
 func FromFile(image, modules string) (Kernel, error) {
@@ -56,7 +59,7 @@ func FromFile(image, modules string) (Kernel, error) {
 	}
 	dir, ok := findModules(modules, release)
 	if !ok {
-		return Kernel{}, fmt.Errorf("kernel %s: no modules of %s in %s", image, release, modules)
+		return Kernel{}, fmt.Errorf("kernel %s: %w of %s in %s", image, ErrModules, release, modules)
 	}
 	return Kernel{Name: image, Release: release, Image: image, Modules: dir}, nil
 }

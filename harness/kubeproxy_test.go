@@ -1,0 +1,46 @@
+package harness_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness/topology"
+	"github.com/faultline-lab/faultline/harness/verdict"
+)
+
+// A trial names every kube-proxy that its lab runs, not the first it meets.
+func TestKubeProxiesOfATrial(t *testing.T) {
+	const two = `topology: pair
+kubeProxy: {clusterCIDR: 10.244.0.0/16, serviceCIDR: 10.96.0.0/12, mode: ipvs}
+nodes:
+  - {name: a, role: host, interfaces: [{name: eth0, addresses: [10.0.0.1/24]}], kubeProxy: {version: v1.36.3}}
+  - {name: b, role: host, interfaces: [{name: eth0, addresses: [10.0.0.2/24]}], servers: [{tcp: [80, 81]}], kubeProxy: {version: v1.29.6}}
+  - {name: c, role: host, interfaces: [{name: d0, dummy: {}, addresses: [10.0.1.1/24]}], kubeProxy: {version: v1.36.3}}
+links: [{a: "a:eth0", b: "b:eth0"}]
+`
+	for _, row := range []struct {
+		name string
+		set  map[string]string
+		want verdict.KubeProxy
+	}{
+		{"versions that differ", nil, verdict.KubeProxy{Version: "v1.29.6, v1.36.3", Mode: "ipvs"}},
+		{"modes that differ", map[string]string{"nodes.b.kubeProxy.version": "v1.36.3", "nodes.c.kubeProxy.mode": "iptables"},
+			verdict.KubeProxy{Version: "v1.36.3", Mode: "iptables, ipvs"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			x, _ := trialOf(t, good, idle)
+			x.Set = row.set
+			x.Topology = func(set map[string]string) (*topology.Topology, error) {
+				return topology.Parse("pair.yaml", []byte(two), set)
+			}
+			out, err := x.Run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, out.KubeProxy); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
