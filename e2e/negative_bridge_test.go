@@ -24,6 +24,7 @@ var _ = DescribeTable("bridge-vlan, when it is not true", Label("negative", "vm"
 		here := strings.Replace(string(text), "topology: harvester-vlan", "topology: ./topology.yaml", 1)
 		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
 		Expect(os.WriteFile(filepath.Join(dir, top), lab, 0o644)).To(Succeed())
+		l.args = append(l.args, "--variant", l.variant)
 		l.hold(ctx, dir, "vm")
 	},
 	Entry("is NotReproduced without its cause, bridge netfilter", lie{
