@@ -8,13 +8,15 @@ import (
 )
 
 // Packets asks for packets seen at an interface while the probe ran. The count is their number, the words are one line
-// for each as "SRC:PORT>DST:PORT FLAGS". A segment that the kernel has not cut yet (GSO) is one packet.
+// for each as "SRC:PORT>DST:PORT FLAGS", with "vlan 178" behind it where the frame has a tag. A segment that the kernel
+// has not cut yet (GSO) is one packet.
 type Packets struct {
 	Interface string `yaml:"interface" json:"interface"`
 	From      string `yaml:"from,omitempty" json:"from,omitempty"`   // node or "node:port"; empty: any
 	To        string `yaml:"to,omitempty" json:"to,omitempty"`       // node, service or "name:port"; empty: any
 	Proto     string `yaml:"proto,omitempty" json:"proto,omitempty"` // "tcp", "udp", "icmp", "esp"; empty: any
 	Flags     string `yaml:"flags,omitempty" json:"flags,omitempty"` // exactly these TCP flags: "syn", "syn-ack", "rst", "fin-ack"; empty: any
+	VLAN      int    `yaml:"vlan,omitempty" json:"vlan,omitempty"`   // the VLAN of the frame's (outer) tag; 0: any, or no tag
 	// Own leaves only packets of the probe's own five-tuple as the client's side sees it before any NAT: of its
 	// protocol, from or to its source port, and its source address where that is known. Only on the client's node or
 	// its host: elsewhere NAT may have changed both, and the flow would be missed.
@@ -22,6 +24,9 @@ type Packets struct {
 	// Local is the probe's source; the trial fills it in after the probe for Own.
 	Local netip.AddrPort `yaml:"-" json:"local,omitzero"`
 }
+
+// maxVLAN is the highest VLAN there is: 4095 is reserved.
+const maxVLAN = 4094
 
 var packetProtos = []string{"tcp", "udp", "icmp", "esp"}
 
@@ -78,6 +83,9 @@ func (q Packets) subject() string {
 			s += " " + strings.TrimSpace(part[0]+" "+part[1])
 		}
 	}
+	if q.VLAN != 0 {
+		s += fmt.Sprintf(" vlan %d", q.VLAN)
+	}
 	return s
 }
 
@@ -91,6 +99,9 @@ func (q Packets) check() []Problem {
 	}
 	for _, end := range [][2]string{{"from", q.From}, {"to", q.To}} {
 		ps = append(ps, checkEnd(end[0], end[1])...)
+	}
+	if q.VLAN < 0 || q.VLAN > maxVLAN {
+		ps = append(ps, Problem{"vlan", fmt.Sprintf("%d is not a VLAN", q.VLAN), fmt.Sprintf("1 to %d", maxVLAN)})
 	}
 	if q.Own && q.Proto != "" && q.Proto != "tcp" && q.Proto != "udp" {
 		ps = append(ps, Problem{"own", "a packet of " + q.Proto + " has no port to know it by", "leave own out, or proto"})

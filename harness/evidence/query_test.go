@@ -45,6 +45,7 @@ func TestValidate(t *testing.T) {
 			`lacks[0]: "SRC_NAT" stands in has[0] already`}},
 		"another file's counter": {Spec{On: "a", Xfrm: "RetransSegs", Want: grows}, []string{`xfrm: "RetransSegs" is no XFRM counter`}},
 		"counter of no group":    {Spec{On: "a", Netstat: ".X", Want: grows}, []string{`netstat: ".X" is no counter's name`}},
+		"packets of a VLAN":      {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a@eth1", To: "web", VLAN: 178}, Want: seen}, nil},
 		"sysctl of one part":     {Spec{On: "a", Sysctl: "ip_forward", Want: Want{Is: "1"}}, []string{`sysctl: "ip_forward" is no sysctl's name`}},
 		"destination without port": {Spec{On: "a", Conntrack: &Conntrack{To: "web", Proto: "sctp"}, Want: seen}, []string{
 			`conntrack.to: "web" is not a name with a port`, `conntrack.proto: unknown protocol "sctp"`}},
@@ -54,6 +55,7 @@ func TestValidate(t *testing.T) {
 		"unknown backend":              {Spec{On: "a", Rule: &Rule{Backend: "ebtables", Table: "nat"}, Want: grows}, []string{`rule.backend: unknown backend "ebtables"`, "rule.contains: says nothing about the rule"}},
 		"nft table without family":     {Spec{On: "a", Rule: &Rule{Backend: "nft", Table: "nat", Contains: "x"}, Want: grows}, []string{`rule.table: "nat" is no nft table`}},
 		"iptables table with family":   {Spec{On: "a", Rule: &Rule{Backend: "iptables", Table: "ip nat", Contains: "x"}, Want: grows}, []string{`rule.table: "ip nat" is no table of iptables`}},
+		"packets of no VLAN":           {Spec{On: "a", Packets: &Packets{Interface: "eth0", VLAN: 4095}, Want: seen}, []string{"packets.vlan: 4095 is not a VLAN"}},
 		"packets of nowhere": {Spec{On: "a", Packets: &Packets{From: "a:0", To: "b:", Proto: "udp", Flags: "syn+ack"}, Want: seen}, []string{
 			"packets.interface: names no interface", "packets.from: 0 is not a port", `packets.to: "b:" is not a name with a port`,
 			`packets.flags: unknown TCP flag "syn+ack"`, "packets.flags: only TCP has flags"}},
@@ -78,6 +80,7 @@ func TestTitle(t *testing.T) {
 		"conntrack to web:80 on a":                        {On: "a", Conntrack: &Conntrack{To: "web:80", Proto: "tcp"}},
 		"conntrack to web:53/udp on a":                    {On: "a", Conntrack: &Conntrack{To: "web:53", Proto: "udp"}},
 		`rule "-j MASQUERADE" in iptables nat on a`:       {On: "a", Rule: &Rule{Backend: "iptables", Table: "nat", Contains: "-j MASQUERADE"}},
+		"packets at eth0 to a vlan 178 on a":              {On: "a", Packets: &Packets{Interface: "eth0", To: "a", VLAN: 178}},
 		"packets at eth0 from b:80 to a tcp syn-ack on a": {On: "a", Packets: &Packets{Interface: "eth0", From: "b:80", To: "a", Proto: "tcp", Flags: "syn-ack"}},
 		"ipvs web:80 on a":                                {On: "a", IPVS: &IPVS{Service: "web:80"}},
 		"its own name":                                    {On: "a", Name: "its own name", Sysctl: "a.b"},

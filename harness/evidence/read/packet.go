@@ -20,10 +20,19 @@ type packet struct {
 	ports    bool
 	flags    uint8  // of TCP
 	note     string // what stands in a line in place of TCP's flags
+	vlan     int    // of the outer tag; 0 without one
 }
 
-// String is the packet's line: "SRC:PORT>DST:PORT FLAGS".
+// String is the packet's line: "SRC:PORT>DST:PORT FLAGS", and "vlan 178" behind it where the frame has a tag.
 func (p packet) String() string {
+	line := p.untagged()
+	if p.vlan != 0 {
+		line += fmt.Sprintf(" vlan %d", p.vlan)
+	}
+	return line
+}
+
+func (p packet) untagged() string {
 	what := p.note
 	if p.proto == unix.IPPROTO_TCP && p.ports {
 		what = evidence.FlagWords(p.flags)
@@ -40,18 +49,26 @@ func parseFrame(b []byte) (packet, bool) {
 	if len(b) < header {
 		return packet{}, false
 	}
-	kind, rest := binary.BigEndian.Uint16(b[12:]), b[header:]
+	kind, rest, vlan := binary.BigEndian.Uint16(b[12:]), b[header:], 0
 	for kind == unix.ETH_P_8021Q || kind == unix.ETH_P_8021AD {
 		if len(rest) < tag {
 			return packet{}, false
+		}
+		if vlan == 0 {
+			vlan = vlanOf(binary.BigEndian.Uint16(rest))
 		}
 		kind, rest = binary.BigEndian.Uint16(rest[2:]), rest[tag:]
 	}
 	if kind != unix.ETH_P_IP && kind != unix.ETH_P_IPV6 {
 		return packet{}, false
 	}
-	return parseIP(rest)
+	p, ok := parseIP(rest)
+	p.vlan = vlan
+	return p, ok
 }
+
+// vlanOf is the VLAN in a tag's control information, whose upper bits are a priority.
+func vlanOf(tci uint16) int { return int(tci & 0x0fff) }
 
 // parseIP parses a packet from its IP header on.
 func parseIP(b []byte) (packet, bool) {
@@ -143,10 +160,11 @@ type filter struct {
 	proto    string
 	flags    uint8
 	anyFlags bool
+	vlan     int
 }
 
 func newFilter(q evidence.Packets) (filter, error) {
-	f := filter{proto: q.Proto, anyFlags: q.Flags == ""}
+	f := filter{proto: q.Proto, anyFlags: q.Flags == "", vlan: q.VLAN}
 	var err error
 	if f.from, err = evidence.ParseEnds(q.From); err != nil {
 		return f, fmt.Errorf("parse from: %w", err)
@@ -161,7 +179,7 @@ func newFilter(q evidence.Packets) (filter, error) {
 }
 
 func (f filter) match(p packet) bool {
-	if !matchEnd(f.from, p.from) || !matchEnd(f.to, p.to) {
+	if !matchEnd(f.from, p.from) || !matchEnd(f.to, p.to) || f.vlan != 0 && f.vlan != p.vlan {
 		return false
 	}
 	ok := true

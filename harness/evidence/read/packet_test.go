@@ -36,8 +36,8 @@ func TestParsePackets(t *testing.T) {
 		"IPv4 options":        {ether + "46000040 1c464000 40060000 c0000201 c0000202 01010101" + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack"},
 		"first fragment":      {ether + "4500003c 1c462000 40060000 c0000201 c0000202" + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack"},
 		"later fragment":      {ether + "4500003c 1c460010 40060000 c0000201 c0000202" + synACK, "192.0.2.1>192.0.2.2 fragment"},
-		"one VLAN tag":        {"020000000002 020000000001 8100 0064 0800" + strings.Replace(ipv4, "PP", "06", 1) + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack"},
-		"two VLAN tags":       {"020000000002 020000000001 88a8 0064 8100 000a 0800" + strings.Replace(ipv4, "PP", "06", 1) + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack"},
+		"one VLAN tag":        {"020000000002 020000000001 8100 0064 0800" + strings.Replace(ipv4, "PP", "06", 1) + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack vlan 100"},
+		"two VLAN tags":       {"020000000002 020000000001 88a8 0064 8100 000a 0800" + strings.Replace(ipv4, "PP", "06", 1) + synACK, "192.0.2.1:8080>192.0.2.2:40000 syn-ack vlan 100"},
 		"TCP over IPv6":       {v6("06", synACK), "[2001:db8::1]:8080>[2001:db8::2]:40000 syn-ack"},
 		"ICMPv6":              {v6("3a", "0200 0000 00000500"), "2001:db8::1>2001:db8::2 icmp 2/0"},
 		"extension headers":   {v6("00", "2b00 0000 00000000 0600 0000 00000000"+synACK), "[2001:db8::1]:8080>[2001:db8::2]:40000 syn-ack"},
@@ -73,6 +73,49 @@ func FuzzParseFrame(f *testing.F) {
 			t.Error("a packet without a line")
 		}
 	})
+}
+
+// The kernel takes the tag off a frame that comes in and keeps it beside the frame.
+func TestVLANBesideTheFrame(t *testing.T) {
+	needNamespace(t)
+	frame, err := hex.DecodeString(strings.ReplaceAll("020000000002 020000000001 8100 60b2 0800"+strings.Replace(ipv4, "PP", "06", 1)+synACK, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]struct {
+		vlan int
+		want string
+	}{
+		"any":         {0, "192.0.2.1:8080>192.0.2.2:40000 syn-ack vlan 178"},
+		"its VLAN":    {178, "192.0.2.1:8080>192.0.2.2:40000 syn-ack vlan 178"},
+		"another one": {179, ""},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			c := &capture{}
+			spec := evidence.Spec{Packets: &evidence.Packets{Interface: "v1", From: "192.0.2.1:8080", Flags: "syn-ack", VLAN: row.vlan}}
+			if _, err := c.before(spec); err != nil {
+				t.Fatal(err)
+			}
+			defer c.close()
+			out, err := interfaceByName("v0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: out.Index}); err != nil {
+				t.Fatal(err)
+			}
+			r, err := c.after(spec)
+			if err != nil || r.Text != row.want {
+				t.Errorf("%q, want %q: %v", r.Text, row.want, err)
+			}
+		})
+	}
 }
 
 // A count with packets missing is not a count.

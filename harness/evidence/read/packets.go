@@ -144,26 +144,56 @@ func dropAgain(err error) error {
 // drain takes packets from the queue until it is empty, which is EAGAIN.
 func (c *capture) drain(fd int) error {
 	var buf [snapLength]byte
+	oob := make([]byte, oobLength)
 	for {
-		n, from, err := unix.Recvfrom(fd, buf[:], unix.MSG_DONTWAIT)
+		n, oobn, _, from, err := unix.Recvmsg(fd, buf[:], oob, unix.MSG_DONTWAIT)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
-			return os.NewSyscallError("recvfrom", err)
+			return os.NewSyscallError("recvmsg", err)
 		}
 		at, ok := from.(*unix.SockaddrLinklayer)
 		if !ok {
 			continue
 		}
-		if p, ok := parseCaptured(buf[:n], at); ok && c.filter.match(p) {
+		p, ok := parseCaptured(buf[:n], at)
+		if tag := tagOf(oob[:oobn]); tag != 0 {
+			p.vlan = tag
+		}
+		if ok && c.filter.match(p) {
 			c.seen = append(c.seen, p)
 		}
 	}
 }
 
-// parseCaptured parses a packet as it came from the socket. VLAN tags that the kernel took off the frame
-// (PACKET_AUXDATA) are not looked at: a tagged packet counts like any other.
+// oobLength holds the one control message that a packet comes with.
+var oobLength = unix.CmsgSpace(auxdataLength)
+
+// The kernel's struct tpacket_auxdata, in include/uapi/linux/if_packet.h.
+const (
+	auxdataLength = 20
+	auxdataTCI    = 16 // tp_vlan_tci, valid with TP_STATUS_VLAN_VALID in tp_status, which comes first
+)
+
+// tagOf is the VLAN of the tag that the kernel keeps beside a frame instead of in it; 0 without one.
+func tagOf(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0 // no whole message, so no tag that was given
+	}
+	for _, m := range messages {
+		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA || len(m.Data) < auxdataLength {
+			continue
+		}
+		if binary.NativeEndian.Uint32(m.Data)&unix.TP_STATUS_VLAN_VALID != 0 {
+			return vlanOf(binary.NativeEndian.Uint16(m.Data[auxdataTCI:]))
+		}
+	}
+	return 0
+}
+
+// parseCaptured parses a packet as it came from the socket, without the tag that came beside it.
 func parseCaptured(b []byte, at *unix.SockaddrLinklayer) (packet, bool) {
 	switch at.Hatype {
 	case unix.ARPHRD_LOOPBACK:
@@ -187,6 +217,9 @@ func openPacketSocket(ifindex int) (*os.File, error) {
 	// More than net.core.rmem_max takes rights that a sandbox has not; there the goroutine has to keep up.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
+	}
+	if err == nil {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1))
 	}
 	if err == nil {
 		all := binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}) // in network byte order
