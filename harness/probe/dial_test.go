@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/faultline-lab/faultline/harness/internal/testns"
 )
 
 // serve runs a Server for the length of the test.
@@ -62,7 +64,7 @@ func say(text string) func(net.Conn) {
 }
 
 func TestDelivered(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, Server{Name: "web-1", TCP: []uint16{2001}, UDP: []uint16{2001}})
 	rows := map[string]struct {
 		request Request
@@ -98,7 +100,7 @@ func TestDelivered(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, Server{Name: "web-1", TCP: []uint16{1001, 1003}, UDP: []uint16{1001, 1004}})
 	handle(t, 2002, func(net.Conn) {}) // silent
 	handle(t, 2003, func(c net.Conn) { say("")(c); c.Close() })
@@ -175,7 +177,7 @@ func fillBacklog(t *testing.T, port uint16) {
 }
 
 func TestLocalPortIsKnownOnTimeout(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	saw := make(chan netip.AddrPort, 4)
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: 2010})
 	if err != nil {
@@ -215,7 +217,7 @@ func TestLocalPortIsKnownOnTimeout(t *testing.T) {
 }
 
 func TestOneLostDatagramIsNoFailure(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: 2011})
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +246,7 @@ func TestOneLostDatagramIsNoFailure(t *testing.T) {
 }
 
 func TestErrorsAreNotOutcomes(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	handle(t, 2020, say("HTTP/1.1 400 Bad Request\r\n"))
 	handle(t, 2021, say(`{"token":"another","peer":"web-2","source":"127.0.0.1:1","payload":0}`+"\n"))
 	handle(t, 2022, say(strings.Repeat("x", 2000)))
@@ -284,7 +286,7 @@ func TestErrorsAreNotOutcomes(t *testing.T) {
 }
 
 func TestEndedContextIsNoOutcome(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	handle(t, 2030, func(net.Conn) {})
 	for _, to := range []string{"127.0.0.1:1001", "127.0.0.1:2030"} { // while connecting, while reading
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -297,7 +299,7 @@ func TestEndedContextIsNoOutcome(t *testing.T) {
 }
 
 func TestClientMain(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, Server{Name: "web-1", TCP: []uint16{2040}})
 	var out bytes.Buffer
 	if err := ClientMain(strings.NewReader(`{"proto":"tcp","to":"127.0.0.1:2040","timeout":0}`), &out); err != nil {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/faultline-lab/faultline/harness/internal/testns"
 )
 
 // listenWithBacklog listens without Go's own idea of a backlog.
@@ -66,7 +68,7 @@ func TestServeMainRefusesBadArguments(t *testing.T) {
 }
 
 func TestServeSaysReadyOnlyWhenAllListen(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	taken := listenWithBacklog(t, 3001, 1)
 	defer taken.Close()
 	var out strings.Builder
@@ -86,7 +88,7 @@ type brokenPipe struct{}
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("nobody listens") }
 
 func TestServeEndsWhenNobodyHearsReady(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	err := ServeMain([]string{"web", "--tcp", "3002", "--udp", "3002"}, brokenPipe{})
 	if err == nil || err.Error() != "serve web: say ready: nobody listens" {
 		t.Errorf("error %v", err)
@@ -94,7 +96,7 @@ func TestServeEndsWhenNobodyHearsReady(t *testing.T) {
 }
 
 func TestServerSurvivesStrangers(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, Server{Name: "web", TCP: []uint16{3003}, UDP: []uint16{3003}})
 	for _, proto := range []string{TCP, UDP} {
 		for _, text := range []string{"GET / HTTP/1.1\r\n\r\n", "faultline x -1\n", "faultline x 9\nshort", "\n", strings.Repeat("y", 5000)} {

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/testns"
 	"github.com/faultline-lab/faultline/harness/probe"
 )
 
 func TestConntrackByItsReplyTuple(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8080}})
 	replies := func(from, to string, w evidence.Want) evidence.Spec {
 		return evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.0.10:80", ReplyFrom: from, ReplyTo: to}, Want: w}
@@ -26,7 +27,7 @@ func TestConntrackByItsReplyTuple(t *testing.T) {
 }
 
 func TestIptablesRulesOfBothBackends(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	if out, err := exec.Command("iptables-legacy", "-t", "raw", "-A", "OUTPUT", "-p", "tcp", "--dport", "8086").CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: no legacy backend here: %v: %s", err, out)
 	}

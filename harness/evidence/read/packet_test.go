@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/testns"
 )
 
 const (
@@ -77,7 +78,7 @@ func FuzzParseFrame(f *testing.F) {
 
 // The kernel takes the tag off a frame that comes in and keeps it beside the frame.
 func TestVLANBesideTheFrame(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	frame, err := hex.DecodeString(strings.ReplaceAll("020000000002 020000000001 8100 60b2 0800"+strings.Replace(ipv4, "PP", "06", 1)+synACK, " ", ""))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func TestVLANBesideTheFrame(t *testing.T) {
 
 // A count with packets missing is not a count.
 func TestLostPacketsAreAnError(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	c := &capture{}
 	spec := evidence.Spec{Packets: &evidence.Packets{Interface: "lo"}}
 	if _, err := c.before(spec); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/testns"
 	"github.com/faultline-lab/faultline/harness/probe"
 )
 
@@ -136,7 +137,7 @@ func check(t *testing.T, request probe.Request, outcome probe.Outcome, rows []ro
 }
 
 func TestConntrackOfTranslatedFlows(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8080, 8081}, UDP: []uint16{5353}})
 	flow := func(to, proto string, from netip.AddrPort, w evidence.Want) evidence.Spec {
 		return evidence.Spec{Conntrack: &evidence.Conntrack{To: to, Proto: proto, From: from}, Want: w}
@@ -177,7 +178,7 @@ func TestConntrackOfTranslatedFlows(t *testing.T) {
 }
 
 func TestConntrackOfAnUnansweredFlow(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("10.96.1.1:80"), Timeout: 300e6}, probe.Timeout, []row{
 		{evidence.Spec{Conntrack: &evidence.Conntrack{To: "10.96.1.1:80", From: own},
 			Want: evidence.Want{Has: []string{"SYN_SENT"}, Lacks: []string{"SEEN_REPLY", "ASSURED"}}}, true, "SYN_SENT [CONFIRMED"},
@@ -188,7 +189,7 @@ func TestConntrackOfAnUnansweredFlow(t *testing.T) {
 
 // Another's flow to the same place may have the probe's source port: another pod's, or one from before.
 func TestConntrackOfAnotherFlowWithTheSamePort(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	const to = "192.0.2.1:8086"
 	l, err := net.Listen("tcp", to)
 	if err != nil {
@@ -243,7 +244,7 @@ func list(all ...string) []string { return all }
 
 // Packets of another flow, with the very addresses of the probe's but for the source port, are not its own.
 func TestOwnPackets(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8087}})
 	to := netip.MustParseAddrPort("192.0.2.1:8087")
 	packets := func(from, to, flags string, w evidence.Want) evidence.Spec {
@@ -290,7 +291,7 @@ func TestOwnPackets(t *testing.T) {
 }
 
 func TestConntrackOverIPv6(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8083}})
 	q := func() *evidence.Conntrack { return &evidence.Conntrack{To: "[2001:db8::1]:8083", From: own} }
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("[2001:db8::1]:8083")}, probe.Delivered, []row{
@@ -300,7 +301,7 @@ func TestConntrackOverIPv6(t *testing.T) {
 }
 
 func TestTwoNewFlowsAreAnError(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8084}})
 	s := start(t)
 	spec := evidence.Spec{Conntrack: &evidence.Conntrack{To: "192.0.2.1:8084"}, Want: evidence.Want{Seen: yes()}}
@@ -316,7 +317,7 @@ func TestTwoNewFlowsAreAnError(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8080}})
 	rule := func(chain, contains string, w evidence.Want) evidence.Spec {
 		return evidence.Spec{Rule: &evidence.Rule{Backend: "nft", Table: "ip lab", Chain: chain, Contains: contains}, Want: w}
@@ -340,7 +341,7 @@ func TestRules(t *testing.T) {
 }
 
 func TestIptablesRules(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	run(t, "iptables-nft", "-t", "mangle", "-A", "OUTPUT", "-p", "tcp", "--dport", "8085", "-m", "comment", "--comment", "to [web]", "-j", "MARK", "--set-mark", "0x1")
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8085}})
 	rule := func(backend, table, contains string, w evidence.Want) evidence.Spec {
@@ -357,7 +358,7 @@ func TestIptablesRules(t *testing.T) {
 }
 
 func TestPackets(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8080}})
 	packets := func(at, from, to, proto, flags string, w evidence.Want) evidence.Spec {
 		return evidence.Spec{Packets: &evidence.Packets{Interface: at, From: from, To: to, Proto: proto, Flags: flags}, Want: w}
@@ -387,7 +388,7 @@ func TestPackets(t *testing.T) {
 }
 
 func TestCountersAndSysctls(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	run(t, "sysctl", "-qw", "net.ipv4.conf.v0.rp_filter=1", "net.ipv4.ip_local_port_range=20000 30000")
 	serve(t, probe.Server{Name: "web", TCP: []uint16{8082}})
 	is := func(name, value string) evidence.Spec {
@@ -406,7 +407,7 @@ func TestCountersAndSysctls(t *testing.T) {
 }
 
 func TestXfrmCounterGrows(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	run(t, "ip", "xfrm", "policy", "add", "dst", "192.0.2.9/32", "proto", "tcp", "dir", "out", "action", "block")
 	t.Cleanup(func() { run(t, "ip", "xfrm", "policy", "flush") })
 	check(t, probe.Request{Proto: "tcp", To: netip.MustParseAddrPort("192.0.2.9:80"), Timeout: 300e6}, probe.Unreachable, []row{
@@ -416,7 +417,7 @@ func TestXfrmCounterGrows(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsAnError(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	rows := map[string]struct {
 		spec evidence.Spec
 		want string
@@ -450,7 +451,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 }
 
 func TestRequestsComeInPairs(t *testing.T) {
-	needNamespace(t)
+	testns.Need(t)
 	s := start(t)
 	forward, counter := evidence.Spec{Sysctl: "net.ipv4.ip_forward"}, evidence.Spec{Netstat: "Tcp.RetransSegs"}
 	s.ask(forward, counter)
