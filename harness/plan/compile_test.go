@@ -1,18 +1,15 @@
 package plan
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/topology"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func compile(t *testing.T, topo *topology.Topology) *Plan {
 	t.Helper()
@@ -26,20 +23,7 @@ func compile(t *testing.T, topo *topology.Topology) *Plan {
 func TestScriptIsGolden(t *testing.T) {
 	for _, topo := range networks(t) {
 		t.Run(topo.Name, func(t *testing.T) {
-			got := compile(t, topo).Script()
-			file := filepath.Join("testdata", topo.Name+".golden")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatalf("%v: run with -update once", err)
-			}
-			if d := cmp.Diff(string(want), got); d != "" {
-				t.Errorf("-golden +got, -update if that is meant:\n%s", d)
-			}
+			golden.Check(t, filepath.Join("testdata", topo.Name+".golden"), []byte(compile(t, topo).Script()))
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/evidence"
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/probe"
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
@@ -39,15 +40,15 @@ func measured() verdict.Trial {
 
 func TestReportsOfAMatrix(t *testing.T) {
 	r := New(measured(), maker)
-	golden(t, "testdata/matrix.json", JSON(r))
-	golden(t, "testdata/matrix.md", Markdown(r))
+	golden.Check(t, "testdata/matrix.json", JSON(r))
+	golden.Check(t, "testdata/matrix.md", Markdown(r))
 	var b bytes.Buffer
 	term := NewTerminal(&b, Options{})
 	for _, table := range measured().Matrix {
 		term.Tell(harness.Event{Time: began, Kind: harness.Measured, Text: table.Phase, Table: &table, OK: table.Expected})
 	}
 	term.Close(r, "")
-	golden(t, "testdata/matrix.txt", b.Bytes())
+	golden.Check(t, "testdata/matrix.txt", b.Bytes())
 }
 
 func TestMatrixListsAreNeverNull(t *testing.T) {

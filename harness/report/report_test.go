@@ -5,53 +5,32 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares got with the file, or writes the file with -update.
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s is out of date, run this test with -update if that is meant:\n%s", file, diff)
-	}
-}
-
 func TestReports(t *testing.T) {
 	r := New(trial(), maker)
-	golden(t, "testdata/report.json", JSON(r))
-	golden(t, "testdata/junit.xml", JUnit(r))
-	golden(t, "testdata/report.md", Markdown(r))
+	golden.Check(t, "testdata/report.json", JSON(r))
+	golden.Check(t, "testdata/junit.xml", JUnit(r))
+	golden.Check(t, "testdata/report.md", Markdown(r))
 }
 
 func TestReportsOfATrialThatSawNothing(t *testing.T) {
 	s := experiment()
 	r := New(verdict.Trial{Scenario: s, Started: began, Judgement: verdict.Judgement{Verdict: verdict.Unsupported, Why: "runtime netns: unsupported here:\n  - ip_vs"}}, Maker{})
-	golden(t, "testdata/unsupported.json", JSON(r))
-	golden(t, "testdata/unsupported.xml", JUnit(r))
-	golden(t, "testdata/unsupported.md", Markdown(r))
+	golden.Check(t, "testdata/unsupported.json", JSON(r))
+	golden.Check(t, "testdata/unsupported.xml", JUnit(r))
+	golden.Check(t, "testdata/unsupported.md", Markdown(r))
 	if r.Expected || r.ExitCode != 3 {
 		t.Errorf("expected %v, exit code %d", r.Expected, r.ExitCode)
 	}
@@ -101,7 +80,7 @@ func TestTerminal(t *testing.T) {
 			term.Tell(e)
 		}
 		term.Close(New(trial(), maker), "build/reports/invented")
-		golden(t, file, b.Bytes())
+		golden.Check(t, file, b.Bytes())
 		if !o.Colour && o.Width == 0 && strings.ContainsAny(b.String(), "\x1b\r") {
 			t.Errorf("%s has control characters", file)
 		}
@@ -124,7 +103,7 @@ func TestTable(t *testing.T) {
 	good.Matrix = &Matrix{Phases: []MatrixPhase{{Asked: true, Expected: true}, {Expected: true}}}
 	bad.ExitCode = verdict.ExitInterrupted
 	Table(&b, Options{}, []Report{good, bad}, nil)
-	golden(t, "testdata/table.txt", b.Bytes())
+	golden.Check(t, "testdata/table.txt", b.Bytes())
 }
 
 func TestVariantIsPartOfTheName(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/probe"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
@@ -41,7 +42,7 @@ func TestSchemaIsThatOfTheTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "schema.json", append(got, '\n'))
+	golden.Check(t, "schema.json", append(got, '\n'))
 }
 
 // TestReportHasWhatTheSchemaRequires holds the golden report against the schema's lists of required and of known

@@ -2,35 +2,20 @@ package scenario_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/probe"
 	"github.com/faultline-lab/faultline/harness/scenario"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-const schemaFile = "../../scenarios/schema.json"
-
 func TestSchemaIsThatOfTheTypes(t *testing.T) {
-	got := schema(t)
-	if *update {
-		if err := os.WriteFile(schemaFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(scenario.Schema()), string(got)); diff != "" {
-		t.Errorf("%s is out of date, run this test with -update if that is meant:\n%s", schemaFile, diff)
-	}
+	golden.Check(t, "../../scenarios/schema.json", schema(t))
 }
 
 // schema is the schema of the types as they are now, their comments as descriptions.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/faultline-lab/faultline/harness/internal/golden"
 	"github.com/faultline-lab/faultline/harness/topology"
 )
 
@@ -50,7 +51,7 @@ func TestBadFiles(t *testing.T) {
 			if err == nil || top != nil {
 				t.Fatalf("Parse = %v, %v, want nil and an error", top, err)
 			}
-			golden(t, strings.TrimSuffix(f, ".yaml")+".txt", []byte(err.Error()+"\n"))
+			golden.Check(t, strings.TrimSuffix(f, ".yaml")+".txt", []byte(err.Error()+"\n"))
 		})
 	}
 }
@@ -135,7 +136,7 @@ func TestBadSettings(t *testing.T) {
 		"kubeproxy.mode": "ipvs", "kubeProxy.mode": "ipvz", "nodes.hosta.role": "pod", "nodes.gw.routes.0.typ": "throw",
 		"services.web.clusterIP": "10.200.0.1", "links.0.mtu": "60",
 	})
-	golden(t, "testdata/bad-settings.txt", []byte(err.Error()+"\n"))
+	golden.Check(t, "testdata/bad-settings.txt", []byte(err.Error()+"\n"))
 }
 
 func TestScenariosAreNoTopologies(t *testing.T) {
