@@ -56,6 +56,8 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 		return t.finish(ctx)
 	}
 
+	t.leaveOut()
+
 	stand := &stand{trial: t}
 	defer stand.close()
 	if err := stand.showFirst(ctx); err != nil {
@@ -155,6 +157,15 @@ func (t *Trial) place(ctx context.Context) error {
 		t.out.Place = verdict.Place(facts)
 		return err
 	})
+}
+
+// leaveOut takes the evidence out that the place does not have by the scenario's own words, and says so.
+func (t *Trial) leaveOut() {
+	t.Scenario, t.out.LeftOut = t.Scenario.On(t.out.Place.Kernel, t.out.KubeProxy.Version)
+	t.out.Scenario = *t.Scenario
+	for _, line := range t.out.LeftOut {
+		t.Note("evidence left out: " + line)
+	}
 }
 
 // unbuilt is the judgement on a lab that could not be had, or on a fault that could not be shown on it.

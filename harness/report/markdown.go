@@ -72,6 +72,9 @@ func (m *markdown) place(r Report) {
 		{"all settings", r.Settings.String()},
 		{"seen in", r.System},
 	}
+	for _, line := range r.LeftOut {
+		rows = append(rows, []string{"evidence left out", line})
+	}
 	for _, ref := range r.Refs {
 		rows = append(rows, []string{"reported in", ref})
 	}

@@ -49,6 +49,7 @@ type Report struct {
 	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
 	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
 	NotVerified []string  `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
+	LeftOut     []string  `json:"leftOut"`                                      // evidence that was not asked for, each with what it needs and was not had here
 	Durations   Durations `json:"durations"`                                    // where the time went
 }
 
@@ -186,6 +187,7 @@ func New(t verdict.Trial, by Maker) Report {
 		Inert:       newFixes(t.Scenario, t.Inert, true),
 		Matrix:      newMatrix(t),
 		NotVerified: t.NotVerified(),
+		LeftOut:     append([]string{}, t.LeftOut...),
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {

@@ -33,6 +33,9 @@ func (t *Terminal) Close(r Report, dir string) {
 	}
 	t.matrix(r.Matrix)
 	t.line("")
+	for _, line := range r.LeftOut {
+		t.line("%s", t.style.yellow("evidence left out: "+oneLine(line)))
+	}
 	outcome := t.style.red
 	switch {
 	case r.Expected && len(r.NotVerified) == 0:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 )
 
@@ -13,17 +14,21 @@ func (r rules) fix(at fixAt) {
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
 	r.actions(at.path+".undo", at.fix.Undo)
-	r.release(at.path+".needs.kernel", at.fix.Needs.Kernel, `"5.13"`, "a kernel release")
-	r.release(at.path+".needs.kubeProxy", at.fix.Needs.KubeProxy, `"1.31"`, "a release of kube-proxy")
+	r.needs(at.path+".needs", at.fix.Needs)
 	r.leaves(at)
 	r.expect(at)
+}
+
+func (r rules) needs(path string, n Needs) {
+	r.release(path+".kernel", n.Kernel, `"5.13"`, "a kernel release")
+	r.release(path+".kubeProxy", n.KubeProxy, `"1.31"`, "a release of kube-proxy")
 }
 
 func (r rules) release(path, release, example, what string) {
 	if !r.Has(path) {
 		return
 	}
-	if _, ok := version(release); !ok || strings.Count(release, ".") != 1 {
+	if _, ok := evidence.Release(release); !ok || strings.Count(release, ".") != 1 {
 		r.Errorf(path, "write its first two numbers, "+example, "%q is not %s", release, what)
 	}
 }
@@ -137,18 +142,17 @@ func (r rules) leaves(at fixAt) {
 		return
 	}
 	var names []string
+	gone := false // some evidence goes wherever it is tried
 	for _, e := range r.s.Fault.Evidence {
 		names = append(names, e.Name)
+		gone = gone || e.Needs == Needs{} && !slices.Contains(at.fix.Leaves, e.Name)
 	}
-	left := map[string]bool{}
 	for i, name := range at.fix.Leaves {
 		if !slices.Contains(names, name) {
 			r.Errorf(fmt.Sprintf("%s[%d]", path, i), yamlfile.Suggest(name, names), "the fault has no evidence %q", name)
-			continue
 		}
-		left[name] = true
 	}
-	if len(left) == len(names) {
-		r.KeyErrorf(path, "a fix must take away some evidence, or it may mend by chance", "the fix leaves all of the evidence")
+	if !gone && len(at.fix.Leaves) > 0 {
+		r.KeyErrorf(path, "a fix must take away some evidence wherever it is tried, or it may mend by chance", "the fix leaves all of the evidence")
 	}
 }

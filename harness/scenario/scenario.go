@@ -115,10 +115,7 @@ type Variant struct {
 }
 
 // Needs is what a fix asks of the place it is tried in.
-type Needs struct {
-	Kernel    string `yaml:"kernel,omitempty" json:"kernel,omitempty"`       // lowest kernel release, "5.13"
-	KubeProxy string `yaml:"kubeProxy,omitempty" json:"kubeProxy,omitempty"` // lowest release of kube-proxy, "1.31"
-}
+type Needs = evidence.Needs
 
 // Action is something done on a node: a command, or a restart.
 type Action struct {

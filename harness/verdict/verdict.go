@@ -104,6 +104,7 @@ type Trial struct {
 	Started   time.Time
 	Place     Place
 	KubeProxy KubeProxy  // of the base lab
+	LeftOut   []string   // evidence of Scenario's file that is not in Scenario, each with what it needs that Place does not have
 	Fault     *FaultSeen // nil where the lab did not come up
 	Judgement Judgement  // on the fault
 	Fixes     []Tried
