@@ -19,8 +19,9 @@ import (
 // included, before the harness gives it up as an error.
 const slack = 30 * time.Second
 
-// patience is how long a command or a restart of a fix may take.
-const patience = 2 * time.Minute
+// patience is how long a command or a restart of a fix may take: under emulation, on a machine with other work, a restart of
+// kube-proxy takes minutes.
+const patience = 5 * time.Minute
 
 // ask makes a probe and takes evidence before and after it, in the nodes that specs name.
 func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expectation, specs []evidence.Spec) (verdict.Probed, []evidence.Finding, error) {
