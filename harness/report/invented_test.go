@@ -93,7 +93,6 @@ func trial() verdict.Trial {
 		Started:   began,
 		Place:     verdict.Place{Runtime: "vm", Kernel: "5.10.0-28-cloud-amd64", Accelerator: "tcg", Detail: "kvm: the guest hung | <for 3 s>"},
 		KubeProxy: verdict.KubeProxy{Version: "v1.36.3", Mode: "ipvs"},
-		LeftOut:   []string{"counted by kube-proxy: needs kube-proxy v1.31 or newer, here it is v1.29.6"},
 		Fault:     fault(s),
 		Took:      83*time.Second + 450*time.Millisecond,
 		Phases:    []verdict.Phase{{Name: "build the lab", Took: 12 * time.Second}, {Name: "fault", Took: 4100 * time.Millisecond}},
