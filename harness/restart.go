@@ -38,7 +38,7 @@ func (b *bench) restart(ctx context.Context, actions []scenario.Action) error {
 		return fmt.Errorf("restart: %w", err)
 	}
 	for _, e := range told {
-		b.trial.tell(e)
+		b.tell(e)
 	}
 	return nil
 }
