@@ -122,6 +122,21 @@ func TestKubeProxyFollowsTheLab(t *testing.T) {
 	}
 }
 
+func TestProgressIsToldByLab(t *testing.T) {
+	r := withKubeProxy(t)
+	r.options.Progress = func(line string) { t.Errorf("told to all: %s", line) }
+	lines := make(chan string, 10)
+	ctx := lab.WithProgress(deadline(t), func(line string) { lines <- line })
+	l, err := r.Up(ctx, oneHost("iptables"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got, want := <-lines, "start kube-proxy "+version+" on host in iptables mode"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestKubeProxyThatDiesIsQuoted(t *testing.T) {
 	r := withKubeProxy(t)
 	began := time.Now()
