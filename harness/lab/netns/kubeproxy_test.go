@@ -96,6 +96,7 @@ func TestKubeProxyFollowsTheLab(t *testing.T) {
 		want string
 	}{
 		{"the backend of the plan answers", nil, "delivered pod1"},
+		{"kube-proxy is replaced by one of the same kind", oneHost("iptables").Steps[len(oneHost("iptables").Steps)-1], "delivered pod1"},
 		{"another backend takes its place", plan.SetService{Service: web("10.244.0.12")}, "delivered pod2"},
 		{"without a backend it refuses", plan.SetService{Service: web()}, "refused"},
 		{"kube-proxy is replaced by one in another mode", plan.StartKubeProxy{Node: "host", Address: addr("10.244.0.1"), Version: version,
