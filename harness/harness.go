@@ -34,9 +34,10 @@ type Trial struct {
 
 	out     verdict.Trial
 	base    setup
-	labs    int        // how many may be at work at once
-	main    *part      // what the others follow from
-	telling sync.Mutex // held while Tell hears
+	labs    int           // how many may be up at once
+	builds  chan struct{} // holds a value for each that is in building, or restarts kube-proxies
+	main    *part         // what the others follow from
+	telling sync.Mutex    // held while Tell hears
 }
 
 // setup is a topology with its plan.
@@ -144,7 +145,7 @@ func (t *Trial) place(ctx context.Context) error {
 	return t.main.phase(ctx, "find a place", func() error {
 		facts, err := t.Runtime.Check(ctx, t.base.plan)
 		t.out.Place = verdict.Place{Runtime: facts.Runtime, Kernel: facts.Kernel, Accelerator: facts.Accelerator, Detail: facts.Detail}
-		t.labs = max(1, facts.Labs)
+		t.labs, t.builds = max(1, facts.Labs), make(chan struct{}, max(1, facts.Builds))
 		return err
 	})
 }

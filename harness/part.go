@@ -47,6 +47,17 @@ func (p *part) phaseThat(ctx context.Context, name, says string, do func() error
 	return err
 }
 
+// busy runs do, which keeps the processors busy, when no more than the place can take do so.
+func (t *Trial) busy(ctx context.Context, do func() error) error {
+	select {
+	case t.builds <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-t.builds }()
+	return do()
+}
+
 // errGivenUp is the cause of the end of a context that another part's failure ended.
 var errGivenUp = errors.New("given up: another part has ended the trial")
 

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -227,4 +229,28 @@ func TestAMatrixThatCannotBeAsked(t *testing.T) {
 	if len(rt.open) > 0 {
 		t.Errorf("labs left open: %v", rt.open)
 	}
+}
+
+// Builds keep the processors busy: however many labs there is room for, they come up one at a time.
+func TestLabsAreBuiltOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, rt := several(t)
+		rt.room = 4
+		var building atomic.Int32
+		rt.upErr = func(int) error {
+			if n := building.Add(1); n > 1 {
+				t.Errorf("%d at once", n)
+			}
+			time.Sleep(time.Second)
+			building.Add(-1)
+			return nil
+		}
+		rt.onCommand = func(string) { time.Sleep(time.Minute) }
+		if _, err := x.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rt.most < 2 {
+			t.Errorf("%d labs were up at once, nothing is tested", rt.most)
+		}
+	})
 }

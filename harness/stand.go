@@ -95,10 +95,12 @@ type bench struct {
 func (p *part) build(ctx context.Context, phase string, s setup) (*bench, error) {
 	b := &bench{trial: p.trial, setup: s}
 	b.part.Store(p)
-	err := p.phase(ctx, phase, func() (err error) {
+	err := p.phase(ctx, phase, func() error {
 		ctx := lab.WithProgress(ctx, func(line string) { b.tell(Event{Kind: Progress, Text: line}) })
-		b.lab, err = p.trial.Runtime.Up(ctx, s.plan)
-		return err
+		return p.trial.busy(ctx, func() (err error) {
+			b.lab, err = p.trial.Runtime.Up(ctx, s.plan)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
