@@ -27,6 +27,7 @@ type fakeRuntime struct {
 	open  map[int]bool
 
 	checkErr func(*plan.Plan) error
+	onUp     func(*plan.Plan)
 	upErr    func(n int) error // of the nth lab
 	applyErr error
 
@@ -59,6 +60,9 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 	r.did("up %d", r.labs)
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if r.onUp != nil {
+		r.onUp(p)
 	}
 	if r.upErr != nil {
 		if err := r.upErr(r.labs); err != nil {

@@ -10,9 +10,7 @@
 package yamlfile
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -43,21 +41,8 @@ func Decode(file string, src []byte, into any) (*Doc, Errors) {
 	return d, d.Errors()
 }
 
-// Errors returns everything that is wrong so far: the settings', which may be the cause of others, then the file's by
-// position, each once.
-func (d *Doc) Errors() Errors {
-	sorted := slices.Clone(d.errs)
-	slices.SortStableFunc(sorted, func(a, b *Error) int {
-		return cmp.Or(
-			cmp.Compare(min(a.Line, 1), min(b.Line, 1)),
-			cmp.Compare(a.File, b.File),
-			cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Msg, b.Msg),
-		)
-	})
-	return slices.CompactFunc(sorted, func(a, b *Error) bool { return *a == *b })
-}
+// Errors returns everything that is wrong so far, sorted.
+func (d *Doc) Errors() Errors { return d.errs.Sorted() }
 
 // Err returns Errors as an error, nil if nothing is wrong.
 func (d *Doc) Err() error { return d.Errors().Err() }
