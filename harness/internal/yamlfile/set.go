@@ -50,6 +50,30 @@ func (d *Doc) Overlay(path string, into any) {
 	}
 }
 
+// Inherit gives the mapping at path those fields of the mapping at from that it lacks. They keep their positions. merged
+// are fields that both may have, lists: of these it gets the items of whose name it has none, in front of its own.
+func (d *Doc) Inherit(path, from string, merged ...string) {
+	_, _, to := d.find(path)
+	_, _, other := d.find(from)
+	if !d.Has(path) || !d.Has(from) || to.kind != mapping || other.kind != mapping {
+		return
+	}
+	for _, f := range other.fields {
+		own := to.field(f.key)
+		switch {
+		case own == nil:
+			to.fields = append(to.fields, f)
+		case slices.Contains(merged, f.key) && own.value.kind == sequence && f.value.kind == sequence:
+			list := *own.value
+			list.items = slices.DeleteFunc(slices.Clone(f.value.items), func(n *node) bool {
+				return slices.ContainsFunc(own.value.items, func(o *node) bool { return n.name() != "" && o.name() == n.name() })
+			})
+			list.items = append(list.items, own.value.items...)
+			own.value = &list
+		}
+	}
+}
+
 // Paths is decoded from a mapping: its keys, in the file's order. What stands below them is left for Overlay.
 type Paths []string
 

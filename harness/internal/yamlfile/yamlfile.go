@@ -11,6 +11,7 @@ package yamlfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,12 @@ func (d *Doc) Errors() Errors { return d.errs.Sorted() }
 
 // Err returns Errors as an error, nil if nothing is wrong.
 func (d *Doc) Err() error { return d.Errors().Err() }
+
+// Again returns a Doc of the same values of which nothing was decoded yet, for who must look at them before. Its mistakes
+// are its own.
+func (d *Doc) Again() *Doc {
+	return &Doc{file: d.file, lines: d.lines, root: d.root, errs: slices.Clone(d.errs), holes: map[string]bool{}}
+}
 
 // At returns the position of the value at path, or of the nearest value around it if there is none.
 func (d *Doc) At(path string) Position {

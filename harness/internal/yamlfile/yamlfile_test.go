@@ -350,3 +350,37 @@ func TestSetSuggestsWhatTheCallerTakes(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestInherit(t *testing.T) {
+	d := yamlfile.Parse("f.yaml", []byte(`
+nodes:
+  - {name: one, port: 1, to: [{node: a}, {node: b}, c]}
+  - {name: two, on: true, to: [{node: b}, d]}
+  - {port: 3}
+name: all
+`))
+	var first, got overlaid
+	d.Again().Decode(&first)
+	d.Inherit("nodes[1]", "nodes[0]", "to")
+	d.Inherit("nodes[2]", "nodes[0]")
+	d.Inherit("nodes[9]", "nodes[0]")
+	d.Inherit("nodes[0]", "name")
+	d.Decode(&got)
+	if err := d.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := []item{
+		{Name: "one", Port: 1, To: []target{{"a"}, {"b"}, {"c"}}},
+		{Name: "two", Port: 1, On: true, To: []target{{"a"}, {"c"}, {"b"}, {"d"}}},
+		{Name: "one", Port: 3, To: []target{{"a"}, {"b"}, {"c"}}},
+	}
+	if diff := cmp.Diff(want, got.Nodes, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+	if len(first.Nodes[1].To) != 2 || first.Nodes[1].Port != 0 {
+		t.Errorf("what was decoded before has changed: %+v", first.Nodes)
+	}
+	if at := d.At("nodes[1].to[0]"); at.Line != 3 || at.Column != 31 {
+		t.Errorf("At = %+v, want where it stands in the other one", at)
+	}
+}
