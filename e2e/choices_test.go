@@ -16,11 +16,13 @@ var _ = Describe("a choice of the topology", Label("choices"), func() {
 	const first = "iptables-nft"
 	one := []string{"nftables-snat", "--variant", first, "--fix", "exclude-subnets"}
 
-	It("is the first option that this kernel can carry, and the report says why", Label("netns"), func(ctx SpecContext) {
-		t := runVariants(ctx, GinkgoT().TempDir(), []string{first}, append(one, "--runtime", "netns")...)[0]
-		if t.report.Verdict == verdict.Unsupported {
-			Skip(t.report.Why)
+	DescribeTable("is the first option that this kernel can carry, and the report says why", Label("netns"), func(ctx SpecContext, runtime, who string) {
+		t := runVariants(ctx, GinkgoT().TempDir(), []string{first}, append(one, "--runtime", runtime)...)[0]
+		if t.report.Verdict == verdict.Unsupported && runtime == "netns" || t.report.Runtime == "vm" {
+			Expect(t.stdout).To(And(ContainSubstring("with cable=ipsec"), ContainSubstring("with cable=vxlan")))
+			Skip("this kernel can carry neither option")
 		}
+		Expect(t.report.Verdict).To(Equal(verdict.Reproduced), t.report.Why)
 		Expect(t.report.Choices).To(HaveLen(1))
 		cable := t.report.Choices[0]
 		Expect(cable.Options).To(Equal([]string{"ipsec", "vxlan"}))
@@ -28,11 +30,14 @@ var _ = Describe("a choice of the topology", Label("choices"), func() {
 		if cable.Option == "ipsec" {
 			Expect(cable.Why).To(BeEmpty())
 		} else {
-			Expect(cable.Why).To(ContainSubstring("with cable=ipsec runtime netns lacks ESP"))
+			Expect(cable.Why).To(ContainSubstring("with cable=ipsec " + who + " lacks ESP"))
 		}
 		Expect(t.stdout).To(ContainSubstring("note: cable (how the gateways are joined): " + cable.Option + ", "))
 		Expect(t.report.Again).To(HaveSuffix(" --set cable=" + cable.Option + " --fix exclude-subnets"))
-	}, SpecTimeout(trialTimeout))
+	},
+		Entry("in netns", "netns", "runtime netns", SpecTimeout(trialTimeout)),
+		Entry("where faultline chooses the runtime", "auto", "this machine", SpecTimeout(trialTimeout)),
+	)
 
 	It("is Unsupported where this kernel cannot carry the option that is given", Label("netns"), func(ctx SpecContext) {
 		t := runVariants(ctx, GinkgoT().TempDir(), []string{first}, append(one, "--runtime", "netns", "--set", "cable=ipsec")...)[0]

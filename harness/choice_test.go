@@ -163,7 +163,12 @@ func TestAnOptionAsAFix(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "with queue=short: s.yaml:15:25: the settings of fix \"short-queue\" change nothing in the lab") {
 		t.Errorf("got %v", err)
 	}
-	x.Scenario.Set = map[string]string{"queue": "long"}
+	// What the command line sets may be what a fix sets: then it is the trial that shows it.
+	x.Set = map[string]string{"queue": "short"}
+	if _, err := x.Prepare(); err != nil {
+		t.Errorf("given on the command line: %v", err)
+	}
+	x.Set, x.Scenario.Set = nil, map[string]string{"queue": "long"}
 	var built []string
 	rt.onUp = func(p *plan.Plan) { built = append(built, queue(p)) }
 	out, err := x.Run(t.Context())
