@@ -9,7 +9,7 @@ import (
 	"github.com/faultline-lab/faultline/harness/topology"
 )
 
-// wired has two choices; b has an address on the wire only with wire=near, and no route there with cable=none.
+// wired has two choices, which set nothing in common.
 const wired = `topology: wired
 title: As written
 choices:
