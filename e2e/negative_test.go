@@ -270,19 +270,7 @@ var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm")
 var _ = DescribeTable("nftables-snat, when it is not true", Label("negative", "netns"),
 	func(ctx SpecContext, l lie) {
 		dir := GinkgoT().TempDir()
-		text, err := scenarios.Read("nftables-snat")
-		Expect(err).NotTo(HaveOccurred())
-		here := string(text)
-		for _, name := range []string{"submariner-ovn-globalnet", "submariner-ovn"} {
-			lab, err := topologies.Read(name)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(os.WriteFile(filepath.Join(dir, name+".yaml"), lab, 0o644)).To(Succeed())
-			here = strings.Replace(here, "topology: "+name+"\n", "topology: ./"+name+".yaml\n", 1)
-		}
-		// The first of the variants alone: what the others change is theirs.
-		first, _, found := strings.Cut(here, "  - name: iptables-legacy")
-		Expect(found).To(BeTrue())
-		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(first), 0o644)).To(Succeed())
+		submariner(dir)
 		l.variant = "iptables-nft"
 		l.hold(ctx, dir, "netns")
 	},
@@ -305,6 +293,21 @@ var _ = DescribeTable("nftables-snat, when it is not true", Label("negative", "n
 		whys:  map[string]string{"skip-src-ip-check": "the fix's own evidence is not there"},
 	}, SpecTimeout(trialTimeout)),
 )
+
+// submariner writes nftables-snat and its topologies into dir, with the first of its variants alone: what the others change
+// is theirs.
+func submariner(dir string) {
+	GinkgoHelper()
+	text, err := scenarios.Read("nftables-snat")
+	Expect(err).NotTo(HaveOccurred())
+	here, _, found := strings.Cut(string(text), "  - name: iptables-legacy")
+	Expect(found).To(BeTrue())
+	lab, err := topologies.Read("submariner-ovn")
+	Expect(err).NotTo(HaveOccurred())
+	here = strings.Replace(here, "topology: submariner-ovn\n", "topology: ./topology.yaml\n", 1)
+	Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
+	Expect(os.WriteFile(filepath.Join(dir, top), lab, 0o644)).To(Succeed())
+}
 
 // hold tells the lie in dir, where the true files are, and holds the report against what must be said to it.
 func (l lie) hold(ctx SpecContext, dir, runtime string) {

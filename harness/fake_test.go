@@ -29,6 +29,7 @@ type fakeRuntime struct {
 	room  int // for so many
 
 	checkErr func(*plan.Plan) error
+	onUp     func(*plan.Plan)
 	upErr    func(n int) error // of the nth lab
 	applyErr error
 
@@ -65,6 +66,9 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 	r.did("up %d", number)
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if r.onUp != nil {
+		r.onUp(p)
 	}
 	if r.upErr != nil {
 		if err := r.upErr(number); err != nil {

@@ -112,7 +112,7 @@ func onlyRestarts(actions []scenario.Action) bool {
 }
 
 func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix) (*verdict.FixSeen, error) {
-	setup, err := t.compile(f.Set)
+	setup, err := t.compile(t.Scenario.Set, t.Set, t.taken, f.Set)
 	if err != nil {
 		return nil, err
 	}

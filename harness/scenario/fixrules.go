@@ -9,6 +9,9 @@ import (
 )
 
 func (r rules) fix(at fixAt) {
+	if !r.like(at) {
+		return // what it lacks may be what it was to have from there
+	}
 	r.need(at.path, "name", at.fix.Name, "name the fix: verdicts and --fix speak of it by its name")
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
@@ -17,6 +20,32 @@ func (r rules) fix(at fixAt) {
 	r.release(at.path+".needs.kubeProxy", at.fix.Needs.KubeProxy, `"1.31"`, "a release of kube-proxy")
 	r.leaves(at)
 	r.expect(at)
+}
+
+// like checks that a fix has what it lacks from a fix of the scenario itself, and says whether it can be looked at.
+func (r rules) like(at fixAt) bool {
+	path := at.path + ".like"
+	if !r.Has(path) {
+		return true
+	}
+	part, _, _ := strings.Cut(at.path, "[")
+	if part != "variants" {
+		r.KeyErrorf(path, "write it out", "only a fix of a variant can be like another")
+		return false
+	}
+	list, what := r.whole.Fixes, "fix"
+	if at.inert {
+		list, what = r.whole.Inert, "inert fix"
+	}
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	if !slices.Contains(names, at.fix.Like) {
+		r.Errorf(path, yamlfile.Suggest(at.fix.Like, names), "the scenario has no %s %q", what, at.fix.Like)
+		return false
+	}
+	return true
 }
 
 func (r rules) release(path, release, example, what string) {
