@@ -51,8 +51,8 @@ type places struct {
 func (p *places) progress(line string) { p.trial.Progress(line) }
 
 // forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry all of the plans,
-// else vm, and a note says why.
-func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness.Prepared) lab.Runtime {
+// else vm, and a note says why. Where the topology has choices, one way to take them is enough.
+func (p *places) forTrial(ctx context.Context, t *harness.Trial) lab.Runtime {
 	p.trial = t
 	runtime := p.flags.runtime
 	if only := t.Scenario.Runtimes; runtime == "auto" && len(only) == 1 {
@@ -69,7 +69,7 @@ func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness
 		return p.vm()
 	}
 	rt := p.netns()
-	lacks := lacking(ctx, rt, plans)
+	lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, rt, plans) })
 	if lacks == "" {
 		t.Note("runtime netns: this kernel has all that the labs need")
 		return rt

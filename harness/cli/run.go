@@ -49,10 +49,9 @@ func (a *app) run() *cobra.Command {
 	return c
 }
 
-// prepared is a trial that is known to be runnable, with the plans of its labs and the directory of its report.
+// prepared is a trial that is known to be runnable, with the directory of its report.
 type prepared struct {
 	trial   *harness.Trial
-	plans   []harness.Prepared
 	dir     string
 	journal *os.File // nil before all trials are prepared
 }
@@ -135,7 +134,7 @@ func (a *app) prepare(exp experiment, f runFlags) (prepared, error) {
 	}
 	sc := exp.scenario
 	trial := &harness.Trial{Scenario: sc, Topology: exp.parseTopology, Set: set, Only: f.fixes}
-	plans, err := trial.Prepare()
+	_, err = trial.Prepare()
 	if err != nil && sc.Variant != "" {
 		err = fmt.Errorf("variant %s: %w", sc.Variant, err)
 	}
@@ -144,7 +143,7 @@ func (a *app) prepare(exp experiment, f runFlags) (prepared, error) {
 		dir = filepath.Join("build", "reports", sc.Name)
 	}
 	dir = filepath.Join(dir, sc.Variant)
-	return prepared{trial: trial, plans: plans, dir: dir}, errors.Join(err, directory("--report", dir, true), directory("--cache", a.cache, false))
+	return prepared{trial: trial, dir: dir}, errors.Join(err, directory("--report", dir, true), directory("--cache", a.cache, false))
 }
 
 // chosen keeps the variants of those names, in the scenario's order; without names it keeps all.
@@ -207,7 +206,7 @@ func (a *app) runTrial(ctx context.Context, name string, p prepared, places *pla
 		log.Tell(e)
 		screen.Tell(e)
 	}
-	trial.Runtime = places.forTrial(ctx, trial, p.plans)
+	trial.Runtime = places.forTrial(ctx, trial)
 	out, runErr := trial.Run(ctx)
 	r := report.New(out, report.Maker{Version: program(), Again: again(name, out, places.flags, trial.Only)})
 	if err := report.Write(dir, r); err != nil {

@@ -10,6 +10,9 @@ import (
 )
 
 func (r rules) fix(at fixAt) {
+	if !r.like(at) {
+		return // what it lacks may be what it was to have from there
+	}
 	r.need(at.path, "name", at.fix.Name, "name the fix: verdicts and --fix speak of it by its name")
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
@@ -22,6 +25,32 @@ func (r rules) fix(at fixAt) {
 func (r rules) needs(path string, n Needs) {
 	r.release(path+".kernel", n.Kernel, `"5.13"`, "a kernel release")
 	r.release(path+".kubeProxy", n.KubeProxy, `"1.31"`, "a release of kube-proxy")
+}
+
+// like checks that a fix has what it lacks from a fix of the scenario itself, and says whether it can be looked at.
+func (r rules) like(at fixAt) bool {
+	path := at.path + ".like"
+	if !r.Has(path) {
+		return true
+	}
+	part, _, _ := strings.Cut(at.path, "[")
+	if part != "variants" {
+		r.KeyErrorf(path, "write it out", "only a fix of a variant can be like another")
+		return false
+	}
+	list, what := r.whole.Fixes, "fix"
+	if at.inert {
+		list, what = r.whole.Inert, "inert fix"
+	}
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	if !slices.Contains(names, at.fix.Like) {
+		r.Errorf(path, yamlfile.Suggest(at.fix.Like, names), "the scenario has no %s %q", what, at.fix.Like)
+		return false
+	}
+	return true
 }
 
 func (r rules) release(path, release, example, what string) {

@@ -16,7 +16,8 @@ import (
 // rules holds a scenario against what every scenario must have to be an experiment, and adds what it lacks to the Doc.
 type rules struct {
 	*yamlfile.Doc
-	s *Scenario
+	s     *Scenario
+	whole *Scenario // s is it, or one of its variants
 }
 
 // names of scenarios become names of directories and of tests.
@@ -30,7 +31,7 @@ func (r rules) all() {
 		r.variants(each)
 	}
 	for _, s := range each {
-		rules{Doc: r.Doc, s: s}.experiment()
+		rules{Doc: r.Doc, s: s, whole: r.s}.experiment()
 	}
 }
 
