@@ -26,8 +26,9 @@ var commands = []string{
 	"iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save", "ip6tables-legacy-save",
 }
 
-// volatile is what changes by itself in what commands print: lifetimes of leased addresses, dates and counters.
-var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|(?m)^# .*$|\[\d+:\d+\]`)
+// volatile is what changes by itself in what commands print: lifetimes of leased addresses, timers of bridges, dates and
+// counters.
+var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|(hello|tcn|topology_change|gc)_timer +[\d.]+|(?m)^# .*$|\[\d+:\d+\]`)
 
 // look takes the traces on the machine, and of the files below dirs.
 func look(program string, dirs ...string) traces {

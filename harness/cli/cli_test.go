@@ -44,7 +44,8 @@ func TestWhatACommandLineLacks(t *testing.T) {
 		{run + filtered + "--fix|hairpin-mode", "scenario filtered: scenario filtered has no fix \"hairpin-mode\": it has no-rule, rule-for-another-port"},
 		{run + filtered + "--variant|one", "--variant: scenario hairpin has no variants\n--variant: scenario filtered has no variants"},
 		{run + filtered + "--set|kubeProxy.mode", `--set "kubeProxy.mode": want PATH=VALUE, for example kubeProxy.mode=iptables`},
-		{run + filtered + "--set|nodes.web-pod.role=pods", "scenario hairpin: x"},
+		{run + filtered + "--set|nodes.web-pod.role=pods", "scenario hairpin: set nodes.web-pod.role=pods: unknown role \"pods\"\n  one of host, pod, router, switch\n" +
+			"scenario filtered: set nodes.web-pod.role=pods: no \"web-pod\" in this list of 2\n  one of client, server"},
 		{run + "nftables-snat|--variant|ipsec|--runtime|netns", "--variant: scenario hairpin has no variants"},
 		{"run|bridge-vlan|ipvs-ipsec|nowhere|--report|" + dir + "/report", "no scenario \"nowhere\": one of bridge-vlan, ipvs-ipsec, macvlan-calico, nftables-snat (a file is given by its path, as ./nowhere.yaml)"},
 		{"plan", "plan wants the name or file of a topology, for example: faultline plan edge-ipsec"},

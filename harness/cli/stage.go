@@ -116,6 +116,7 @@ type digest struct {
 	stories
 	began time.Time
 	said  []string
+	apart bool // a story stands above
 }
 
 func newDigest(w io.Writer, o report.Options, b batch) *digest {
@@ -130,11 +131,12 @@ func (d *digest) ended(i int, r report.Report) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.each[i].ended = true
+	d.space()
 	report.Line(d.w, d.options, time.Since(d.began), r)
 	if !r.Expected || d.options.Verbose {
 		fmt.Fprintln(d.w)
 		d.each[i].flush()
-		fmt.Fprintln(d.w)
+		d.apart = true
 	}
 	d.each[i].held = bytes.Buffer{}
 }
@@ -144,8 +146,17 @@ func (d *digest) shared(line string) {
 	defer d.mu.Unlock()
 	if !slices.Contains(d.said, line) {
 		d.said = append(d.said, line)
+		d.space()
 		report.Aside(d.w, time.Since(d.began), line)
 	}
+}
+
+// space keeps a line apart from a story above it; mu is held.
+func (d *digest) space() {
+	if d.apart {
+		fmt.Fprintln(d.w)
+	}
+	d.apart = false
 }
 
 func (d *digest) close() {}
