@@ -76,7 +76,7 @@ same time: most of their time is spent in waiting.`,
 // prepared is a trial that is known to be runnable, with the plans of its labs and the directory of its report.
 type prepared struct {
 	name    string // of the scenario, as it stands on the command line
-	place   placeFlags
+	flags   placeFlags
 	trial   *harness.Trial
 	plans   []harness.Prepared
 	dir     string
@@ -171,7 +171,7 @@ func prepareScenario(name string, all []experiment, f runFlags, set map[string]s
 		if err != nil {
 			return nil, err
 		}
-		p.name, p.place = name, f.place
+		p.name, p.flags = name, f.place
 		trials = append(trials, p)
 	}
 	return trials, nil

@@ -100,11 +100,12 @@ func (a *app) runAll(ctx context.Context, trials []prepared, at placer, room roo
 		if chosen[i].runtime == "vm" {
 			takes = min(room.guest, room.size)
 		}
-		if n > 0 && (free.Acquire(ctx, takes) != nil || ctx.Err() != nil) {
-			break
-		}
+		begin := ctx
 		if n == 0 {
-			free.TryAcquire(takes) // all is free
+			begin = context.WithoutCancel(ctx)
+		}
+		if free.Acquire(begin, takes) != nil {
+			break
 		}
 		running.Go(func() {
 			defer free.Release(takes)
@@ -136,7 +137,7 @@ func (a *app) runTrial(ctx context.Context, p prepared, at placer, chosen place,
 	defer done()
 	trial.Runtime = rt
 	out, runErr := trial.Run(ctx)
-	r := report.New(out, report.Maker{Version: program(), Again: again(p.name, out, p.place, trial.Only)})
+	r := report.New(out, report.Maker{Version: program(), Again: again(p.name, out, p.flags, trial.Only)})
 	if err := report.Write(p.dir, r); err != nil {
 		return ran{true, r, err}
 	}
