@@ -1,13 +1,11 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -80,24 +78,28 @@ func (a *app) runTrials(ctx context.Context, b batch, at placer, room room, on s
 	return nil
 }
 
-// runAll runs trials and returns what became of each, in their order. They begin in that order too, but for those in a
-// vm, which take longest, and begin first. After an interrupt none begins; the first always does, so that there is a
+// runAll runs trials and returns what became of each, in their order. They begin in that order too, but that those in
+// guests, which take longest, begin first. After an interrupt none begins; the first always does, so that there is a
 // report of the interrupt.
 func (a *app) runAll(ctx context.Context, trials []prepared, at placer, room room, on stage) []ran {
 	chosen := make([]place, len(trials))
-	order := make([]int, len(trials))
+	var order, light []int
 	for i, p := range trials {
-		order[i], chosen[i] = i, at.choose(ctx, p.trial, p.plans)
+		chosen[i] = at.choose(ctx, p.trial, p.plans)
+		if chosen[i].runtime == "netns" {
+			light = append(light, i)
+		} else {
+			order = append(order, i)
+		}
 	}
-	inVM := func(i int) int { return cmp.Compare(chosen[i].runtime, "vm") } // 0, and less for any other
-	slices.SortStableFunc(order, func(i, k int) int { return cmp.Compare(inVM(k), inVM(i)) })
+	order = append(order, light...)
 
 	all := make([]ran, len(trials))
 	free := semaphore.NewWeighted(room.size)
 	var running sync.WaitGroup
 	for n, i := range order {
 		takes := int64(1)
-		if chosen[i].runtime == "vm" {
+		if chosen[i].runtime != "netns" {
 			takes = min(room.guest, room.size)
 		}
 		begin := ctx

@@ -50,7 +50,7 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 			case r.ExitCode == verdict.ExitInterrupted:
 				remark = "  " + st.yellow("interrupted")
 			case !r.Expected:
-				remark = "  " + st.red("not as documented" + r.undocumented())
+				remark = "  " + st.red("not as documented"+r.undocumented())
 			case len(r.NotVerified) > 0:
 				remark = "  " + st.yellow("not all verified")
 			}
