@@ -39,7 +39,7 @@ func TestWhatACommandLineLacks(t *testing.T) {
 		{"run|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
 		{"run|ipvs-ipsec|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
 		{"run|--all|ipvs-ipsec", "--all runs every scenario that the binary carries: name none beside it"},
-		{run + "--jobs|-1", "--jobs -1: want the number of trials that may run at once"},
+		{run + "--jobs|0", "--jobs 0: want the number of trials that may run at once"},
 		{run + hairpin + "scenario.yaml", hairpin + "scenario.yaml and " + hairpin + "scenario.yaml are both the scenario hairpin, and would write to one report: run them one by one"},
 		{run + filtered + "--fix|hairpin-mode", "scenario filtered: scenario filtered has no fix \"hairpin-mode\": it has no-rule, rule-for-another-port"},
 		{run + filtered + "--variant|one", "--variant: scenario hairpin has no variants\n--variant: scenario filtered has no variants"},

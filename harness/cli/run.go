@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ same time: most of their time is spent in waiting.`,
 				return errors.New("--all runs every scenario that the binary carries: name none beside it")
 			case !f.all && len(names) == 0, slices.Contains(names, ""):
 				return errors.New("run wants names or files of scenarios, or --all" + example)
-			case f.jobs < 0:
+			case f.jobs < 1:
 				return fmt.Errorf("--jobs %d: want the number of trials that may run at once", f.jobs)
 			}
 			return nil
@@ -65,7 +66,7 @@ same time: most of their time is spent in waiting.`,
 	}
 	f.place.add(c)
 	c.Flags().BoolVar(&f.all, "all", false, "run every scenario that the binary carries")
-	c.Flags().IntVar(&f.jobs, "jobs", 0, "trials at once (default: two for each processor, those in a vm counting double)")
+	c.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "trials at once; by default one for each processor")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "a setting of the topology as PATH=VALUE (repeatable)")
 	c.Flags().StringArrayVar(&f.variants, "variant", nil, "run only this variant of the scenario (repeatable)")
 	c.Flags().StringArrayVar(&f.fixes, "fix", nil, "try only this fix or inert fix (repeatable)")
@@ -108,7 +109,7 @@ func (a *app) runScenarios(ctx context.Context, names []string, f runFlags) erro
 	}
 	on := a.stage(b)
 	places := &places{app: a, flags: f.place, shared: on.shared}
-	err = a.runTrials(ctx, b, places, newRoom(f.jobs), on)
+	err = a.runTrials(ctx, b, places, f.jobs, on)
 	if closed := places.close(); closed != nil {
 		return &exit{ExitBroken, errors.Join(closed, err)}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 
@@ -24,21 +23,6 @@ type placer interface {
 	open(t *harness.Trial, at place) (rt lab.Runtime, done func())
 }
 
-// room is how many trials may run at once.
-type room struct {
-	size  int64
-	guest int64 // what a trial in a vm takes of it; any other takes 1
-}
-
-// newRoom is room for jobs trials. With 0 it goes by the processors: a trial in netns waits for most of its time, for
-// answers that do not come, and two of them do not fill a processor; one in a vm that is emulated does.
-func newRoom(jobs int) room {
-	if jobs > 0 {
-		return room{int64(jobs), 1}
-	}
-	return room{2 * int64(runtime.GOMAXPROCS(0)), 2}
-}
-
 // ran is what became of a trial.
 type ran struct {
 	begun  bool
@@ -46,11 +30,10 @@ type ran struct {
 	err    error
 }
 
-// runTrials runs prepared trials, as many at a time as there is room for, and ends with a table of them where there are
-// several.
-func (a *app) runTrials(ctx context.Context, b batch, at placer, room room, on stage) error {
+// runTrials runs prepared trials, jobs at a time, and ends with a table of them where there are several.
+func (a *app) runTrials(ctx context.Context, b batch, at placer, jobs int, on stage) error {
 	began := time.Now()
-	all := a.runAll(ctx, b.trials, at, room, on)
+	all := a.runAll(ctx, b.trials, at, jobs, on)
 	on.close()
 	var reports []report.Report
 	var errs []error
@@ -81,7 +64,7 @@ func (a *app) runTrials(ctx context.Context, b batch, at placer, room room, on s
 // runAll runs trials and returns what became of each, in their order. They begin in that order too, but that those in
 // guests, which take longest, begin first. After an interrupt none begins; the first always does, so that there is a
 // report of the interrupt.
-func (a *app) runAll(ctx context.Context, trials []prepared, at placer, room room, on stage) []ran {
+func (a *app) runAll(ctx context.Context, trials []prepared, at placer, jobs int, on stage) []ran {
 	chosen := make([]place, len(trials))
 	var order, light []int
 	for i, p := range trials {
@@ -95,22 +78,18 @@ func (a *app) runAll(ctx context.Context, trials []prepared, at placer, room roo
 	order = append(order, light...)
 
 	all := make([]ran, len(trials))
-	free := semaphore.NewWeighted(room.size)
+	free := semaphore.NewWeighted(int64(jobs))
 	var running sync.WaitGroup
 	for n, i := range order {
-		takes := int64(1)
-		if chosen[i].runtime != "netns" {
-			takes = min(room.guest, room.size)
-		}
 		begin := ctx
 		if n == 0 {
 			begin = context.WithoutCancel(ctx)
 		}
-		if free.Acquire(begin, takes) != nil {
+		if free.Acquire(begin, 1) != nil {
 			break
 		}
 		running.Go(func() {
-			defer free.Release(takes)
+			defer free.Release(1)
 			all[i] = a.runTrial(ctx, trials[i], at, chosen[i], on.story(i))
 			on.ended(i, all[i].report)
 		})

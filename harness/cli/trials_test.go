@@ -120,7 +120,7 @@ func trials(t *testing.T, variants, copies []string) (*app, *shown, batch) {
 }
 
 func (a *app) runStuck(ctx context.Context, b batch, s *stuck, jobs int) error {
-	return a.runTrials(ctx, b, s, newRoom(jobs), a.stage(b))
+	return a.runTrials(ctx, b, s, jobs, a.stage(b))
 }
 
 // code is the exit code that an error of a run comes to.
@@ -199,7 +199,7 @@ func TestTheWorstOfTheTrialsCounts(t *testing.T) {
 			s := &stuck{check: func(_ context.Context, name string) error {
 				return map[string]error{"first": row.errs[0], "second": row.errs[1]}[name]
 			}}
-			if got := code(a.runStuck(t.Context(), b, s, 0)); got != row.want {
+			if got := code(a.runStuck(t.Context(), b, s, 2)); got != row.want {
 				t.Errorf("exit code %d, want %d", got, row.want)
 			}
 			if lost := inOrder(out.String(), "2 trials of 2 scenarios", "RUNTIME", "\n  first ", "\n  second ", row.says); lost != "" {
@@ -220,15 +220,13 @@ func TestTrialsAtOnce(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		in    map[string]string
-		room  room
+		jobs  int
 		most  int
 		begun string // the first of them
 	}{
-		{"one by one", nil, room{1, 1}, 1, "hairpin/one"},
-		{"two", nil, room{2, 2}, 2, ""},
-		{"a guest takes the room of two", guests, room{2, 2}, 2, "hairpin/three"}, // and then both that take less
-		{"guests alone", map[string]string{"hairpin/one": "vm", "hairpin/two": "vm", "hairpin/three": "vm", "hairpin/four": "vm"}, room{2, 2}, 1, "hairpin/one"},
-		{"a guest finds room in less", guests, room{1, 2}, 1, "hairpin/three"},
+		{"one by one", nil, 1, 1, "hairpin/one"},
+		{"two", nil, 2, 2, ""},
+		{"guests first", guests, 1, 1, "hairpin/three"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a, _, b := trials(t, four, nil)
@@ -248,7 +246,7 @@ func TestTrialsAtOnce(t *testing.T) {
 				}
 				return unsupported("it")
 			}
-			if got := code(a.runTrials(t.Context(), b, s, row.room, a.stage(b))); got != ExitUnsupported {
+			if got := code(a.runTrials(t.Context(), b, s, row.jobs, a.stage(b))); got != ExitUnsupported {
 				t.Errorf("exit code %d", got)
 			}
 			if s.most > row.most || row.in == nil && s.most != row.most {
