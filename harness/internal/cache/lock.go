@@ -1,4 +1,4 @@
-package kubeproxy
+package cache
 
 import (
 	"context"
