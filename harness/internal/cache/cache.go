@@ -25,7 +25,7 @@ func Make(ctx context.Context, path string, waiting func(), make func(work strin
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make cache: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(dir, ".lock-"+name), waiting)
+	unlock, err := Lock(ctx, filepath.Join(dir, ".lock-"+name), waiting)
 	if err != nil {
 		return err
 	}
@@ -33,16 +33,18 @@ func Make(ctx context.Context, path string, waiting func(), make func(work strin
 	if have, err := Has(path); have || err != nil {
 		return err
 	}
-	return place(path, filepath.Join(dir, ".build-"+name), make)
+	return Place(path, make)
 }
 
-// place makes the thing in the directory work, of which the lock makes it the only user, and puts it at path.
-func place(path, work string, make func(work string) (string, error)) (err error) {
+// Place makes what is to be at path, as Make does, for a caller who sees to it that nobody else does.
+func Place(path string, make func(work string) (made string, err error)) (err error) {
+	dir, name := filepath.Split(path)
+	work := filepath.Join(dir, ".build-"+name)
 	if err := removeAll(work); err != nil {
 		return fmt.Errorf("remove what an earlier run left: %w", err)
 	}
 	defer func() { err = errors.Join(err, removeAll(work)) }()
-	if err := os.Mkdir(work, 0o755); err != nil {
+	if err := os.MkdirAll(work, 0o755); err != nil {
 		return fmt.Errorf("make work directory: %w", err)
 	}
 	made, err := make(work)

@@ -103,7 +103,12 @@ func (t *Tool) Run(ctx context.Context, what string, args ...string) ([]byte, er
 
 	stop := t.report(what, log)
 	defer stop()
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		// Whoever waits for a build does other things meanwhile. A build that cannot be made nicer is as good.
+		_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, 10)
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%s: %w", what, ctx.Err())
 	}
