@@ -1,8 +1,12 @@
+# shellcheck shell=sh
 # Runs as the first process of a container of what debootstrap unpacked: installs the packages, and makes of them what
 # the Dockerfile of kind's base image makes of its own. /kind-files has that image's files.
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /debootstrap/debootstrap --second-stage
 rm -rf /var/cache/apt/* /var/lib/apt/lists/* /etc/dpkg/dpkg.cfg.d/unsafe-io /var/log/*.log /var/log/apt /etc/machine-id /var/lib/dbus/machine-id
+# As in the slim image of Debian that kind begins with.
+find /usr/share/doc -type f ! -name copyright -delete
+rm -rf /usr/share/man /usr/share/info /usr/share/locale
 
 # COPY
 cp -r /kind-files/etc /kind-files/kind /kind-files/usr /
@@ -32,12 +36,9 @@ for program in sh mount kmod modprobe ip nft ipset conntrack xtables-nft-multi x
 	readlink -f "$(command -v $program)"
 done >/tmp/files
 ls -d /bin /sbin /lib /lib64 /usr/sbin/ip*tables* /etc/alternatives/ip*tables* /usr/lib/*/xtables/*.so >>/tmp/files
-grep ^/usr /tmp/files | while read -r file; do ldd "$file" 2>/dev/null || true; done | grep -o '/[^ ]*' | sort -u |
-	while read -r file; do
-		echo "$file"
-		readlink -f "$file"
-	done >>/tmp/files
+grep ^/usr /tmp/files | while read -r file; do ldd "$file" 2>/dev/null || true; done | grep -o '/[^ ]*' | sort -u >/tmp/libraries
+xargs readlink -f </tmp/libraries >/tmp/targets
 # /lib and its like are links into /usr, and an archive with files on both paths would make directories of them.
-sed -E 's,^/(bin|sbin|lib|lib64)/,/usr/\1/,; s,^/,,' /tmp/files | sort -u >/tmp/sorted
+cat /tmp/files /tmp/libraries /tmp/targets | sed -E 's,^/(bin|sbin|lib|lib64)/,/usr/\1/,; s,^/,,' | sort -u >/tmp/sorted
 tar --create --no-recursion --numeric-owner --mtime=@0 --directory=/ --files-from=/tmp/sorted --file=/proxy.tar
-rm -f /tmp/files /tmp/sorted
+rm -f /tmp/files /tmp/libraries /tmp/targets /tmp/sorted

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs as the first process of a container that is to become a node: gives its containerd the images that come in on
 # standard input, and prints their names.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"golang.org/x/mod/modfile"
+	kind "sigs.k8s.io/kind/pkg/cmd/kind/version"
 
 	"github.com/faultline-lab/faultline/harness/topology"
 )
@@ -86,6 +87,9 @@ func TestKindIsThatOfThisModule(t *testing.T) {
 	sum, err := os.ReadFile("../../../../go.sum")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := "v" + kind.Version(); got != kindVersion {
+		t.Errorf("the library is kind %s, the image is of %s", got, kindVersion)
 	}
 	if line := kindModule + " " + kindVersion + " " + kindSum + "\n"; !strings.Contains(string(sum), line) {
 		t.Errorf("go.sum has no line %q", line)
