@@ -69,7 +69,7 @@ func Has(path string) (bool, error) {
 // install moves what was made to its place, whole or not at all, after a power failure too.
 func install(from, to string) error {
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !(d.IsDir() || d.Type().IsRegular()) {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
 			return err
 		}
 		f, err := os.Open(path)

@@ -214,7 +214,7 @@ func (w *work) importDir(ctx context.Context, u *undo.Stack, tree string) (id st
 func (w *work) runBase(ctx context.Context, id string) error {
 	progress := &configured{say: w.say, last: time.Now()}
 	if err := w.docker.run(ctx, nil, progress, "start", "--attach", id); err != nil {
-		return errors.Join(err, progress.tail.err())
+		return errors.Join(err, progress.err())
 	}
 	return nil
 }

@@ -129,8 +129,8 @@ func (w *work) run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.name, explain(err))
 		}
 	}
-	if err := w.timed("image", func() error { return w.assemble(ctx) }); err != nil {
-		return fmt.Errorf("put it together: %w", explain(err))
+	if err := w.timed("assembly", func() error { return w.assemble(ctx) }); err != nil {
+		return fmt.Errorf("assembly: %w", explain(err))
 	}
 	w.say(fmt.Sprintf("%s made in %s", w.plan.tag(), seconds(started)))
 	return nil
