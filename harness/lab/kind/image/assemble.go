@@ -71,7 +71,8 @@ func (w *work) feed(ctx context.Context, write func(io.Writer) error, out io.Wri
 	}()
 	err := w.docker.run(ctx, r, out, args...)
 	r.CloseWithError(io.ErrClosedPipe)
-	if wrote := <-written; !errors.Is(wrote, io.ErrClosedPipe) {
+	// The reason why docker failed, if that was it; a pipe that nobody reads any more is none.
+	if wrote := <-written; wrote != nil && !errors.Is(err, wrote) && !errors.Is(wrote, io.ErrClosedPipe) {
 		err = errors.Join(err, wrote)
 	}
 	return err

@@ -3,11 +3,13 @@ package image
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/faultline-lab/faultline/harness/internal/gotool"
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -30,18 +32,53 @@ func TestPause(t *testing.T) {
 	if got, want := left(t, w.dir), "pause-"+s.hash(); got != want {
 		t.Errorf("the cache has %s, want %s", got, want)
 	}
-	pause := exec.CommandContext(t.Context(), w.binary(stagePause, "pause"))
+	testReaping(t, w.binary(stagePause, "pause"))
+}
+
+// testReaping makes the program the parent of two processes, of which one ends, and ends it then.
+func testReaping(t *testing.T, program string) {
+	r, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, endOther, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pause := exec.CommandContext(t.Context(), "/bin/sh", "-c", `cat <&3 & echo $!; cat <&4 & echo $!; exec "$0" >/dev/null`, program)
+	pause.ExtraFiles = []*os.File{r, other}
+	out, err := pause.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := pause.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := pause.Process.Signal(syscall.SIGCHLD); err != nil {
-		t.Errorf("it did not wait: %v", err)
+	var first, second int
+	if _, err := fmt.Fscan(out, &first, &second); err != nil {
+		t.Fatal(err)
 	}
-	if err := errors.Join(pause.Process.Signal(syscall.SIGTERM), pause.Wait()); err != nil {
-		// The signal may come before it listens, and ends it too.
-		if status, ok := pause.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
-			t.Errorf("ended by SIGTERM: %v", err)
+	if err := errors.Join(r.Close(), other.Close(), end.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// Until it listens the signal is lost on it.
+	for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", first)); err != nil {
+			break
 		}
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pause.Process.Pid)); exe == program {
+			_ = pause.Process.Signal(syscall.SIGCHLD)
+		}
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", second))
+	if want := fmt.Sprintf("\nPPid:\t%d\n", pause.Process.Pid); err != nil || !strings.Contains(string(status), want) {
+		t.Errorf("it did not live on: want %q of\n%s%v", want, status, err)
+	}
+	if err := errors.Join(pause.Process.Signal(syscall.SIGTERM), pause.Wait(), endOther.Close()); err != nil {
+		t.Errorf("ended by SIGTERM: %v", err)
 	}
 }
 

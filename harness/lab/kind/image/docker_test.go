@@ -149,6 +149,7 @@ func TestFeedSaysWhoFailed(t *testing.T) {
 	}{
 		{"docker", "echo no room >&2; exit 1", "docker load: exit status 1\nno room", nil},
 		{"what is written", "cat >/dev/null", "no binary", errors.New("no binary")},
+		{"both", "cat >/dev/null; echo half an archive >&2; exit 1", "docker load: exit status 1\nhalf an archive\nno binary", errors.New("no binary")},
 		{"neither", "cat", "", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {

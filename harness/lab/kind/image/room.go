@@ -79,7 +79,7 @@ func explain(err error) error {
 		return err
 	case errors.Is(err, gotool.ErrNoGo), errors.Is(err, gotool.ErrNoNetwork), errors.Is(err, gotool.ErrNoSpace):
 		return &blocked{err}
-	case errors.Is(err, unix.ENOSPC), saysNoSpace.MatchString(err.Error()):
+	case saysNoSpace.MatchString(err.Error()):
 		return &blocked{fmt.Errorf("%w: make room in faultline's cache and where Docker keeps its images", err)}
 	}
 	return err
