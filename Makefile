@@ -12,6 +12,9 @@ help: ## Show this help
 scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
 	@scripts/scenario.sh
 
+scenarios: build ## Run every scenario, at the same time as far as the machine can: make scenarios [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--jobs 1"]
+	@NAME=--all scripts/scenario.sh
+
 test: build ## Run all that this machine can prove: unit tests, then every suite
 	@scripts/test.sh
 
@@ -45,4 +48,4 @@ build: ## Build bin/faultline
 clean: ## Remove bin/ and build/; caches stay
 	@rm -rf bin build
 
-.PHONY: help scenario test unit e2e lint fuzz bench golden kind-image deps build clean
+.PHONY: help scenario scenarios test unit e2e lint fuzz bench golden kind-image deps build clean

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -31,8 +32,15 @@ type Trial struct {
 	Only     []string          // names of the fixes and inert fixes to try; empty tries all
 	Tell     func(Event)       // hears what happens as it happens, one call at a time; nil hears nothing
 
-	out  verdict.Trial
-	base setup
+	out          verdict.Trial
+	base         setup
+	alternatives []alternative     // the first one is preferred
+	taken        map[string]string // of the alternative that was taken; nil before
+	passed       []string          // what is wrong with those before it
+	labs         int               // how many may be up at once
+	builds       chan struct{}     // holds a value for each that is in building, or restarts kube-proxies
+	main         *part             // what the others follow from
+	telling      sync.Mutex        // held while Tell hears
 }
 
 // setup is a topology with its plan.
@@ -56,7 +64,9 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 		return t.finish(ctx)
 	}
 
-	stand := &stand{trial: t}
+	t.leaveOut()
+
+	stand := &stand{part: t.main}
 	defer stand.close()
 	if err := stand.showFirst(ctx); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
@@ -66,22 +76,8 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
-	if err := t.measureFirst(ctx, stand); err != nil {
+	if err := t.carryOut(ctx, stand, t.jobs()); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
-		return t.finish(ctx)
-	}
-	for i := range t.out.Fixes {
-		if len(t.out.Fixes[i].Fix.Together) == 0 {
-			t.try(ctx, stand, &t.out.Fixes[i], documented)
-		}
-	}
-	for i := range t.out.Inert {
-		t.try(ctx, stand, &t.out.Inert[i], inert)
-	}
-	for i := range t.out.Fixes { // their parts have shown now that they are inert alone
-		if len(t.out.Fixes[i].Fix.Together) > 0 {
-			t.try(ctx, stand, &t.out.Fixes[i], t.together())
-		}
 	}
 	return t.finish(ctx)
 }
@@ -94,19 +90,28 @@ type Prepared struct {
 
 // Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built.
 // It returns the plans that Run will build labs from, that of the base lab first. Run calls it by itself; call it to
-// choose a runtime by the plans.
+// choose a runtime by the plans. Where the topology has choices, all ways to take them are compiled, and the plans are
+// those of the preferred one: see Choose.
 func (t *Trial) Prepare() ([]Prepared, error) {
-	var err error
-	if t.base, err = t.compile(nil); err != nil {
+	if err := t.prepareAll(); err != nil {
 		return nil, err
 	}
-	plans := []Prepared{{Plan: t.base.plan}}
-	wrong := []error{t.checkNames(t.base.topology)}
+	return t.alternatives[0].plans, nil
+}
+
+// prepare compiles the labs of the trial with an option of each choice of the topology.
+func (t *Trial) prepare(way map[string]string) (alternative, error) {
+	base, err := t.compile(t.Scenario.Set, t.Set, way)
+	if err != nil {
+		return alternative{taken: way}, err
+	}
+	plans := []Prepared{{Plan: base.plan}}
+	wrong := []error{t.checkNames(base.topology)}
 	for _, at := range t.Scenario.FixesWithSettings() {
-		if at.Fix.Needs.MissingKubeProxy(kubeProxyOf(t.base.topology).Version) != "" {
+		if at.Fix.Needs.MissingKubeProxy(kubeProxyOf(base.topology).Version) != "" {
 			continue // it will not be tried
 		}
-		setup, err := t.compile(at.Fix.Set)
+		setup, err := t.compile(t.Scenario.Set, t.Set, way, at.Fix.Set)
 		if err == nil && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
@@ -114,33 +119,24 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 			wrong = append(wrong, fmt.Errorf("fix %s: %w", at.Fix.Name, err))
 			continue
 		}
-		wrong = append(wrong, t.checkChange(at))
+		wrong = append(wrong, t.checkChange(at, way))
 		if t.wants(at.Fix) {
 			plans = append(plans, Prepared{Fix: at.Fix.Name, Plan: setup.plan})
 		}
 	}
-	return plans, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
+	return alternative{taken: way, base: base, plans: plans}, errors.Join(append(wrong, t.checkOwn(base.topology))...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.
 func (t *Trial) begin() {
 	t.out = verdict.Trial{Scenario: *t.Scenario, Set: t.Set, Started: time.Now()}
 	t.out.KubeProxy = kubeProxyOf(t.base.topology)
+	t.main = &part{trial: t}
 }
 
-// compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
-func (t *Trial) compile(fix map[string]string) (setup, error) { return t.compileWith(t.Set, fix) }
-
-// compileWith is the topology with the settings of the scenario and those on top of them, the later ones winning.
-func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
-	set := maps.Clone(t.Scenario.Set)
-	if set == nil {
-		set = map[string]string{}
-	}
-	for _, m := range more {
-		maps.Copy(set, m)
-	}
-	top, err := t.Topology(set)
+// compile is the topology with settings, the later ones winning, and its plan.
+func (t *Trial) compile(settings ...map[string]string) (setup, error) {
+	top, err := t.parse(settings...)
 	if err != nil {
 		return setup{}, err
 	}
@@ -148,13 +144,36 @@ func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
 	return setup{topology: top, plan: p}, err
 }
 
-// place asks the runtime what the trial will run on.
+// parse is the topology with settings, the later ones winning.
+func (t *Trial) parse(settings ...map[string]string) (*topology.Topology, error) {
+	set := map[string]string{}
+	for _, s := range settings {
+		maps.Copy(set, s)
+	}
+	return t.Topology(set)
+}
+
+// place asks the runtime what the trial will run on, and takes the options of the topology's choices that it can carry.
 func (t *Trial) place(ctx context.Context) error {
-	return t.phase(ctx, "find a place", func() error {
-		facts, err := t.Runtime.Check(ctx, t.base.plan)
-		t.out.Place = verdict.Place(facts)
+	return t.main.phase(ctx, "find a place", func() error {
+		facts, err := t.choose(ctx)
+		t.out.Place = verdict.Place{Runtime: facts.Runtime, Kernel: facts.Kernel, Accelerator: facts.Accelerator, Detail: facts.Detail}
+		t.labs, t.builds = max(1, facts.Labs), make(chan struct{}, max(1, facts.Builds))
+		t.out.KubeProxy = kubeProxyOf(t.base.topology)
+		if err == nil {
+			t.recordChoices()
+		}
 		return err
 	})
+}
+
+// leaveOut takes the evidence out that the place does not have by the scenario's own words, and says so.
+func (t *Trial) leaveOut() {
+	t.Scenario, t.out.LeftOut = t.Scenario.On(t.out.Place.Kernel, t.out.KubeProxy.Version)
+	t.out.Scenario = *t.Scenario
+	for _, line := range t.out.LeftOut {
+		t.Note("evidence left out: " + line)
+	}
 }
 
 // unbuilt is the judgement on a lab that could not be had, or on a fault that could not be shown on it.
@@ -179,6 +198,7 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
 	t.notAsked()
+	t.out.Phases = append(t.main.phases, t.out.Phases...)
 	t.out.Took = time.Since(t.out.Started)
 	t.out.Cancelled = ctx.Err() != nil
 	return t.out, ctx.Err()
@@ -218,25 +238,6 @@ func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
 	return verdict.KubeProxy{Version: each(versions), Mode: each(modes)}
 }
 
-// phase runs do as a named part of the trial, with its time.
-func (t *Trial) phase(ctx context.Context, name string, do func() error) error {
-	return t.phaseThat(ctx, name, "", do)
-}
-
-// phaseThat is phase for a fix, with what the scenario says about it.
-func (t *Trial) phaseThat(ctx context.Context, name, says string, do func() error) error {
-	start := time.Now()
-	t.tell(Event{Kind: Began, Text: name, Says: says})
-	err := do()
-	end := Event{Kind: Ended, Text: name, Took: time.Since(start), OK: err == nil}
-	if err != nil {
-		end.Err, end.Cancelled = err.Error(), ctx.Err() != nil
-	}
-	t.out.Phases = append(t.out.Phases, verdict.Phase{Name: name, Took: end.Took})
-	t.tell(end)
-	return err
-}
-
 // Note tells the person a line that belongs to the trial: why this runtime, what is not verified.
 func (t *Trial) Note(line string) { t.tell(Event{Kind: Note, Text: line}) }
 
@@ -244,8 +245,11 @@ func (t *Trial) Note(line string) { t.tell(Event{Kind: Note, Text: line}) }
 func (t *Trial) Progress(line string) { t.tell(Event{Kind: Progress, Text: line}) }
 
 func (t *Trial) tell(e Event) {
-	if t.Tell != nil {
-		e.Time = time.Now()
-		t.Tell(e)
+	if t.Tell == nil {
+		return
 	}
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	e.Time = time.Now()
+	t.Tell(e)
 }

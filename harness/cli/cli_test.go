@@ -16,6 +16,7 @@ import (
 
 func TestWhatACommandLineLacks(t *testing.T) {
 	hairpin := filepath.FromSlash("../../e2e/testdata/hairpin/")
+	filtered := filepath.FromSlash("../../e2e/testdata/filtered/scenario.yaml|")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	write := func(name, text string) string {
@@ -34,9 +35,19 @@ func TestWhatACommandLineLacks(t *testing.T) {
 
 	run := "run|" + hairpin + "scenario.yaml|--report|" + dir + "/report|"
 	for _, row := range []struct{ line, want string }{
-		{"run", "run wants the name or file of a scenario, for example: faultline run ipvs-ipsec"},
-		{"run|", "run wants the name or file of a scenario, for example: faultline run ipvs-ipsec"},
-		{"run|a|b", "run wants one name or file of a scenario, not 2: faultline run ipvs-ipsec"},
+		{"run", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|ipvs-ipsec|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|--all|ipvs-ipsec", "--all runs every scenario that the binary carries: name none beside it"},
+		{run + "--jobs|-1", "--jobs -1: want the number of trials that may run at once"},
+		{run + hairpin + "scenario.yaml", hairpin + "scenario.yaml and " + hairpin + "scenario.yaml are both the scenario hairpin, and would write to one report: run them one by one"},
+		{run + filtered + "--fix|hairpin-mode", "scenario filtered: scenario filtered has no fix \"hairpin-mode\": it has no-rule, rule-for-another-port"},
+		{run + filtered + "--variant|one", "--variant: scenario hairpin has no variants\n--variant: scenario filtered has no variants"},
+		{run + filtered + "--set|kubeProxy.mode", `--set "kubeProxy.mode": want PATH=VALUE, for example kubeProxy.mode=iptables`},
+		{run + filtered + "--set|nodes.web-pod.role=pods", "scenario hairpin: set nodes.web-pod.role=pods: unknown role \"pods\"\n  one of host, pod, router, switch\n" +
+			"scenario filtered: set nodes.web-pod.role=pods: no \"web-pod\" in this list of 2\n  one of client, server"},
+		{run + "nftables-snat|--variant|globalnet|--runtime|netns", "--variant: scenario hairpin has no variants"},
+		{"run|bridge-vlan|ipvs-ipsec|nowhere|--report|" + dir + "/report", "no scenario \"nowhere\": one of bridge-vlan, ipvs-ipsec, macvlan-calico, nftables-snat (a file is given by its path, as ./nowhere.yaml)"},
 		{"plan", "plan wants the name or file of a topology, for example: faultline plan edge-ipsec"},
 		{"plan|" + itself, itself + " is a scenario, a topology is wanted: faultline run runs it"},
 		{"run|" + hairpin + "topology.yaml", hairpin + "topology.yaml is a topology, a scenario is wanted: faultline plan prints how to build it"},

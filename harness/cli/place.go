@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -39,72 +40,96 @@ func (f *placeFlags) add(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
 
-// places gives each of several trials its runtime. A guest is kept for those that follow.
+// asked is the runtime that the flags ask for; a kernel asks for a vm.
+func (f *placeFlags) asked() string {
+	if f.kernel != "" {
+		return "vm"
+	}
+	return f.runtime
+}
+
+// place is where a trial will run.
+type place struct {
+	runtime string // "netns" or "vm"
+	why     string // for the person; may be empty
+}
+
+// places gives each of several trials, which may run at the same time, its runtime.
 type places struct {
 	app   *app
 	flags placeFlags
-	guest lab.Runtime    // nil until one is needed
-	here  []lab.Runtime  // to be closed
-	trial *harness.Trial // the one that runs: whoever makes progress makes it for this one
+	// shared hears of what the first trial does and others wait for: a kernel is fetched, kube-proxy is built.
+	shared func(line string)
+
+	kernels, proxies sync.Mutex // held while one is fetched or built
+
+	mu    sync.Mutex
+	used  []lab.Runtime // to be closed
+	free  []*guests
+	wrong []error // of what was closed before the end
 }
 
-func (p *places) progress(line string) { p.trial.Progress(line) }
-
-// forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry all of the plans,
-// else vm, and a note says why.
-func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness.Prepared) lab.Runtime {
-	p.trial = t
-	runtime := p.flags.runtime
-	if only := t.Scenario.Runtimes; runtime == "auto" && len(only) == 1 {
-		runtime = only[0]
-		t.Note("runtime " + only[0] + ": the scenario names no other")
+// choose is the place that the flags ask for. With auto it is netns where this kernel can carry all of the plans, else vm.
+// Where the topology has choices, one way to take them is enough.
+func (p *places) choose(ctx context.Context, t *harness.Trial) place {
+	only := t.Scenario.Runtimes
+	switch asked := p.flags.runtime; {
+	case asked == "auto" && len(only) == 1:
+		return place{only[0], "runtime " + only[0] + ": the scenario names no other"}
+	case asked == "auto" && p.flags.kernel != "":
+		return place{"vm", "runtime vm: a kernel was asked for"}
+	case asked != "auto":
+		return place{asked, ""}
 	}
-	switch {
-	case runtime == "netns":
-		return p.netns()
-	case runtime == "vm":
-		return p.vm()
-	case p.flags.kernel != "":
-		t.Note("runtime vm: a kernel was asked for")
-		return p.vm()
+	here := p.netns(func(string) {})
+	if lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) }); lacks != "" {
+		return place{"vm", "runtime vm: " + lacks}
 	}
-	rt := p.netns()
-	lacks := lacking(ctx, rt, plans)
-	if lacks == "" {
-		t.Note("runtime netns: this kernel has all that the labs need")
-		return rt
-	}
-	t.Note("runtime vm: " + lacks)
-	return p.vm()
+	return place{"netns", "runtime netns: this kernel has all that the labs need"}
 }
 
-func (p *places) proxies() *kubeproxy.Builder {
-	return &kubeproxy.Builder{Cache: p.app.cache, Progress: p.progress}
+// open is the runtime for t in that place; done gives it back.
+func (p *places) open(t *harness.Trial, at place) (rt lab.Runtime, done func()) {
+	if at.runtime == "netns" {
+		return p.netns(t.Progress), func() {}
+	}
+	g := p.guests(t.Scenario.Name)
+	g.tell(t.Progress)
+	return g, func() {
+		g.tell(func(string) {})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.free = append(p.free, g)
+	}
 }
 
-func (p *places) netns() lab.Runtime {
-	rt := netns.New(netns.Options{Progress: p.progress, KubeProxy: p.proxies().Binary})
-	p.here = append(p.here, rt)
+func (p *places) netns(progress func(string)) lab.Runtime {
+	rt := netns.New(netns.Options{Progress: progress, KubeProxy: p.kubeProxy(progress)})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used = append(p.used, rt)
 	return rt
 }
 
-func (p *places) vm() lab.Runtime {
-	if p.guest == nil {
-		p.guest = vm.New(vm.Options{Cache: p.app.cache, Kernel: p.flags.kernel, Modules: p.flags.modules, Progress: p.progress, KubeProxy: p.proxies().Binary})
+// kubeProxy gets kube-proxy for trials that may all ask at once.
+func (p *places) kubeProxy(progress func(string)) func(context.Context, string) (string, error) {
+	b := &kubeproxy.Builder{Cache: p.app.cache, Progress: func(line string) { progress(line); p.shared(line) }}
+	return func(ctx context.Context, version string) (string, error) {
+		p.proxies.Lock()
+		defer p.proxies.Unlock()
+		return b.Binary(ctx, version)
 	}
-	return p.guest
 }
 
 // close gives up all that was used.
 func (p *places) close() error {
-	var errs []error
-	for _, rt := range p.here {
-		errs = append(errs, rt.Close())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, rt := range p.used {
+		p.wrong = append(p.wrong, rt.Close())
 	}
-	if p.guest != nil {
-		errs = append(errs, p.guest.Close())
-	}
-	return errors.Join(errs...)
+	p.used, p.free = nil, nil
+	return errors.Join(p.wrong...)
 }
 
 // lacking says what rt lacks for the first of the plans that it cannot carry, or nothing.
