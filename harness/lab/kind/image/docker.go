@@ -41,22 +41,17 @@ func newDocker(ctx context.Context) (*docker, error) {
 		return nil, err
 	}
 	platform, root, ok := strings.Cut(out, " ")
-	if err != nil || !ok || strings.HasPrefix(out, "/") {
-		return nil, unsupported("a Docker daemon that answers: "+oneLine(out, err), "start it (systemctl start docker), and see that `docker info` shows a server to this user")
+	if err == nil && (!ok || strings.HasPrefix(out, "/")) {
+		err = fmt.Errorf("docker info: %q", out)
+	}
+	if err != nil {
+		return nil, unsupported("a Docker daemon that answers: "+strings.Join(strings.Fields(err.Error()), " "), "start it (systemctl start docker), and see that `docker info` shows a server to this user")
 	}
 	if platform != "linux/x86_64" || runtime.GOARCH != "amd64" {
 		return nil, unsupported("a Docker daemon for linux/x86_64, this one is for "+platform, "the packages of node images are pinned for that alone")
 	}
 	d.root = root
 	return d, nil
-}
-
-// oneLine puts into one line what a command printed, and how it ended.
-func oneLine(out string, err error) string {
-	if err != nil {
-		out += " " + err.Error()
-	}
-	return strings.Join(strings.Fields(out), " ")
 }
 
 // has reports whether the daemon has an image of that tag.
