@@ -41,7 +41,7 @@ Docker's daemon has; from nothing about 10 GB of disk and some minutes, for what
 		},
 	}
 	c.Flags().StringVar(&version, "kubernetes", image.DefaultVersion, "version of Kubernetes: "+strings.Join(image.Versions(), ", "))
-	c.Flags().StringVar(&mirror, "mirror", image.DefaultMirror, "Debian mirror that packages come from")
+	c.Flags().StringVar(&mirror, "mirror", "", "URL of a Debian mirror (default: the one that apt has here)")
 	_ = c.RegisterFlagCompletionFunc("kubernetes", cobra.FixedCompletions(image.Versions(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

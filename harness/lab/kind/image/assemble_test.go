@@ -16,11 +16,11 @@ func testWork(t *testing.T) *work {
 	return &work{plan: p, dir: t.TempDir(), say: func(string) {}}
 }
 
-const testConfig = "[plugins]\n  # the image\n  sandbox_image = \"registry.k8s.io/pause:3.10\"\n"
+const testConfig = "[plugins]\n  # the image\n  sandbox_image = \"registry.example/pause:3.10\"\n"
 
 func TestComponentsHaveTheNamesThatKubeadmWants(t *testing.T) {
-	names := strings.Fields("registry.k8s.io/kube-apiserver:v1.36.3 registry.k8s.io/kube-controller-manager:v1.36.3 registry.k8s.io/kube-scheduler:v1.36.3 " +
-		"registry.k8s.io/kube-proxy:v1.36.3 registry.k8s.io/coredns/coredns:v1.14.2 registry.k8s.io/pause:3.10.2 registry.k8s.io/etcd:3.6.8-0")
+	names := strings.Fields("registry.example/kube-apiserver:v1.36.3 registry.example/kube-controller-manager:v1.36.3 registry.example/kube-scheduler:v1.36.3 " +
+		"registry.example/kube-proxy:v1.36.3 registry.example/coredns/coredns:v1.14.2 registry.example/pause:3.10.2 registry.example/etcd:3.6.8-0")
 	all, err := testWork(t).componentsOf(names, "v3.6.8", "v1.14.2", testConfig)
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestComponentsHaveTheNamesThatKubeadmWants(t *testing.T) {
 		layers[c.name] = len(c.layers)
 	}
 	want := append([]string(nil), names...)
-	want[5] = "registry.k8s.io/pause:3.10" // that of containerd, not of kubeadm
+	want[5] = "registry.example/pause:3.10" // that of containerd, not of kubeadm
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
 	}
@@ -43,10 +43,10 @@ func TestComponentsHaveTheNamesThatKubeadmWants(t *testing.T) {
 
 func TestComponentsThatWereNotBuilt(t *testing.T) {
 	for _, row := range []struct{ name, config, want string }{
-		{"registry.k8s.io/etcd:3.6.80-0", testConfig, "kubeadm wants registry.k8s.io/etcd:3.6.80-0, pinned is etcd v3.6.8"},
-		{"registry.k8s.io/coredns/coredns:v1.14.3", testConfig, "kubeadm wants registry.k8s.io/coredns/coredns:v1.14.3, pinned is CoreDNS v1.14.2"},
-		{"registry.k8s.io/new:v1", testConfig, "kubeadm wants registry.k8s.io/new:v1, and nothing here makes that"},
-		{"registry.k8s.io/pause:3.10", "", "containerd's configuration names no sandbox_image"},
+		{"registry.example/etcd:3.6.80-0", testConfig, "kubeadm wants registry.example/etcd:3.6.80-0, pinned is etcd v3.6.8"},
+		{"registry.example/coredns/coredns:v1.14.3", testConfig, "kubeadm wants registry.example/coredns/coredns:v1.14.3, pinned is CoreDNS v1.14.2"},
+		{"registry.example/new:v1", testConfig, "kubeadm wants registry.example/new:v1, and nothing here makes that"},
+		{"registry.example/pause:3.10", "", "containerd's configuration names no sandbox_image"},
 	} {
 		_, err := testWork(t).componentsOf([]string{row.name}, "v3.6.8", "v1.14.2", row.config)
 		if err == nil || err.Error() != row.want {

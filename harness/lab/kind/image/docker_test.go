@@ -70,7 +70,7 @@ func TestWhatThisMachineLacks(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			row.setup()
 			cache := t.TempDir()
-			_, err := (&Builder{Cache: cache}).Image(t.Context(), DefaultVersion)
+			_, err := (&Builder{Cache: cache, Mirror: "http://127.0.0.1:1"}).Image(t.Context(), DefaultVersion)
 			if !errors.Is(err, lab.ErrUnsupported) {
 				t.Errorf("error %v does not say that this machine is unsupported", err)
 			}

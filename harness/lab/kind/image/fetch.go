@@ -140,7 +140,7 @@ func (p debian) fetch(ctx context.Context, mirror, file string) (err error) {
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return unsupported(fmt.Sprintf("a Debian mirror with %s: it says %s", url, answer.Status),
-			"name one that has it with --mirror, https://snapshot.debian.org/archive/debian/DATE for example, which keeps all that ever was")
+			"name one that has it with --mirror: Debian's snapshot archive keeps all that ever was")
 	}
 	f, err := os.Create(file)
 	if err != nil {

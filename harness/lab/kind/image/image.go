@@ -29,14 +29,11 @@ var ErrNoSuchVersion = errors.New("this version of Kubernetes is not pinned")
 // DefaultVersion is the version of Kubernetes that images are made of where none is named.
 const DefaultVersion = "v1.36.3"
 
-// DefaultMirror is where Debian's packages come from where no mirror is named.
-const DefaultMirror = "http://deb.debian.org/debian"
-
 // Builder makes node images. One build runs at a time in a cache, whoever asks.
 type Builder struct {
 	// Cache is the directory that keeps packages, binaries and bases, in its directory kind. Required.
 	Cache string
-	// Mirror is the URL of a Debian mirror; empty: DefaultMirror. What it sends is checked, so that any will do.
+	// Mirror is the URL of a Debian mirror; empty: the one that apt has here. What it sends is checked, so that any will do.
 	Mirror string
 	// Progress is told in one line what goes on. nil: nobody is told.
 	Progress func(string)
@@ -85,7 +82,9 @@ func (b *Builder) image(ctx context.Context, version string) (string, error) {
 	}
 	w := &work{plan: p, docker: d, dir: dir, mirror: b.Mirror, say: b.say}
 	if w.mirror == "" {
-		w.mirror = DefaultMirror
+		if w.mirror, err = machineMirror(ctx); err != nil {
+			return "", err
+		}
 	}
 	return p.tag(), w.run(ctx)
 }

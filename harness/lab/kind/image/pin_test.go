@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -135,9 +136,13 @@ func pinPackages(to string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	mirror, err := machineMirror(context.Background())
+	if err != nil {
+		return err
+	}
 	list, err := run(dir, "unshare", "--map-root-user", "--mount", "env", "container=lxc", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		"debootstrap", "--print-debs", "--keep-debootstrap-dir", "--force-check-gpg", "--arch=amd64", "--variant=minbase",
-		"--include="+strings.Join(basePackages, ","), suite, filepath.Join(dir, "tree"), DefaultMirror)
+		"--include="+strings.Join(basePackages, ","), suite, filepath.Join(dir, "tree"), mirror)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, list)
 	}
