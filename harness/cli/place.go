@@ -14,13 +14,14 @@ import (
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind"
 	"github.com/faultline-lab/faultline/harness/lab/netns"
 	"github.com/faultline-lab/faultline/harness/lab/vm"
 	"github.com/faultline-lab/faultline/harness/lab/vm/kernel"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
-var runtimeNames = []string{"auto", "netns", "vm"}
+var runtimeNames = []string{"auto", "netns", "vm", "kind"}
 
 // placeFlags choose where labs are built and with which kube-proxy.
 type placeFlags struct {
@@ -28,24 +29,27 @@ type placeFlags struct {
 	kernel    string
 	modules   string
 	kubeProxy string
+	nodeImage string
 }
 
 func (f *placeFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.runtime, "runtime", "auto", "auto, netns (this kernel) or vm (a kernel of your choice)")
+	c.Flags().StringVar(&f.runtime, "runtime", "auto", "auto, netns (this kernel), vm (a kernel of your choice) or kind (a real cluster)")
 	c.Flags().StringVar(&f.kernel, "kernel", "", "kernel of the vm: "+strings.Join(vm.KernelNames(), ", ")+", or a file (default "+vm.DefaultKernel+")")
 	c.Flags().StringVar(&f.modules, "modules", "", "with --kernel FILE: the directory of its modules, /lib/modules/RELEASE")
 	c.Flags().StringVar(&f.kubeProxy, "kube-proxy", "", "version of kube-proxy, v1.29.6 for example (default: the topology's)")
+	c.Flags().StringVar(&f.nodeImage, "node-image", "", "node image of the kind cluster (default "+kind.DefaultImage("VERSION")+", the version of kube-proxy)")
 	_ = c.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimeNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
 
 // places gives each of several trials its runtime. A guest is kept for those that follow.
 type places struct {
-	app   *app
-	flags placeFlags
-	guest lab.Runtime    // nil until one is needed
-	here  []lab.Runtime  // to be closed
-	trial *harness.Trial // the one that runs: whoever makes progress makes it for this one
+	app     *app
+	flags   placeFlags
+	guest   lab.Runtime    // nil until one is needed
+	cluster lab.Runtime    // nil until one is needed; one of here
+	here    []lab.Runtime  // to be closed
+	trial   *harness.Trial // the one that runs: whoever makes progress makes it for this one
 }
 
 func (p *places) progress(line string) { p.trial.Progress(line) }
@@ -64,6 +68,8 @@ func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness
 		return p.netns()
 	case runtime == "vm":
 		return p.vm()
+	case runtime == "kind":
+		return p.kind(t.Scenario.Name)
 	case p.flags.kernel != "":
 		t.Note("runtime vm: a kernel was asked for")
 		return p.vm()
@@ -93,6 +99,15 @@ func (p *places) vm() lab.Runtime {
 		p.guest = vm.New(vm.Options{Cache: p.app.cache, Kernel: p.flags.kernel, Modules: p.flags.modules, Progress: p.progress, KubeProxy: p.proxies().Binary})
 	}
 	return p.guest
+}
+
+// kind is one runtime for all trials of a run: they follow each other on the same clusters where those fit.
+func (p *places) kind(name string) lab.Runtime {
+	if p.cluster == nil {
+		p.cluster = kind.New(kind.Options{Cache: p.app.cache, Name: name, Image: p.flags.nodeImage, Progress: p.progress})
+		p.here = append(p.here, p.cluster)
+	}
+	return p.cluster
 }
 
 // close gives up all that was used.
@@ -150,8 +165,10 @@ func (f *placeFlags) check() error {
 	switch {
 	case !slices.Contains(runtimeNames, f.runtime):
 		return fmt.Errorf("--runtime %q: want %s", f.runtime, strings.Join(runtimeNames, ", "))
-	case f.runtime == "netns" && f.kernel != "":
-		return errors.New("--kernel goes with --runtime vm: netns uses this machine's kernel")
+	case (f.runtime == "netns" || f.runtime == "kind") && f.kernel != "":
+		return errors.New("--kernel goes with --runtime vm: " + f.runtime + " uses this machine's kernel")
+	case f.nodeImage != "" && f.runtime != "kind":
+		return errors.New("--node-image goes with --runtime kind")
 	case f.modules != "" && (f.kernel == "" || known):
 		return errors.New("--modules goes with --kernel FILE")
 	}

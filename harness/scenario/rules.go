@@ -68,7 +68,7 @@ func (r rules) head() {
 }
 
 // Runtimes lists the runtimes that a scenario can name, sorted.
-func Runtimes() []string { return []string{"netns", "vm"} }
+func Runtimes() []string { return []string{"kind", "netns", "vm"} }
 
 func (r rules) runtimes() {
 	at := r.s.at("runtimes")
