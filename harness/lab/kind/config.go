@@ -14,6 +14,9 @@ import (
 // DefaultImage is the name of the node image of a release of Kubernetes, as kind publishes it.
 func DefaultImage(version string) string { return "kindest/node:" + version }
 
+// skipProxy is kubeadm's phase that installs kube-proxy.
+const skipProxy = "addon/kube-proxy"
+
 // config is what kind makes the cluster from.
 func (c *clusterPlan) config(name, image, version string, cgroup1 bool) (*v1alpha4.Cluster, error) {
 	out := &v1alpha4.Cluster{
@@ -31,25 +34,15 @@ func (c *clusterPlan) config(name, image, version string, cgroup1 bool) (*v1alph
 		}
 		out.Nodes = append(out.Nodes, v1alpha4.Node{Role: role, Image: image})
 	}
-	// CoreDNS needs a network that the plan does not have; names are resolved before a probe is asked.
-	skip := []string{"preflight", "addon/coredns"}
-	if c.proxy == nil {
-		skip = append(skip, "addon/kube-proxy")
+	if c.proxy != nil {
+		out.Networking.PodSubnet, out.Networking.ServiceSubnet = c.proxy.ClusterCIDR, c.proxy.ServiceCIDR
 	}
-	patches := []map[string]any{{"kind": "InitConfiguration", "skipPhases": skip}}
+	// CoreDNS needs a network that the plan does not have; names are resolved before a probe is asked. kube-proxy comes with
+	// the lab: see startProxies.
+	patches := []map[string]any{{"kind": "InitConfiguration", "skipPhases": []string{"preflight", "addon/coredns", skipProxy}}}
 	if cgroup1 && semver.Compare(version, "v1.31.0") >= 0 {
 		// From v1.35 on kubelet refuses cgroup v1 unless it is told otherwise (KEP-5573).
 		patches = append(patches, map[string]any{"kind": "KubeletConfiguration", "failCgroupV1": false})
-	}
-	if c.proxy != nil {
-		out.Networking.PodSubnet, out.Networking.ServiceSubnet = c.proxy.ClusterCIDR, c.proxy.ServiceCIDR
-		out.Networking.KubeProxyMode = v1alpha4.ProxyMode(c.proxy.Mode)
-		proxy, err := proxyConfig(c.proxy, c.addresses)
-		if err != nil {
-			return nil, err
-		}
-		proxy["kind"] = "KubeProxyConfiguration"
-		patches = append(patches, proxy)
 	}
 	for _, p := range patches {
 		text, err := json.Marshal(p) // JSON is YAML

@@ -19,8 +19,8 @@
 // looked up at run time. The CNI plugin of the cluster is this binary: it makes no interface, it tells kubelet the
 // address that the plan gives the Pod, and the plan's steps make what stands for the CNI (veth pairs, macvlans, routes,
 // proxy ARP). Docker's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
-// default route: eth0 and the default route are the topology's. A member finds the API server by /etc/hosts, so the
-// rules by which Docker answers DNS in a container go too: the rules of a member are those of Kubernetes and of the plan.
+// default route: eth0 and the default route are the topology's. Its address is of scope link, so that the kernel takes it for
+// no other interface. Docker's rules in nat for its DNS stay: they match that alone, and members find each other by it.
 //
 // A Service is a real Service. Its EndpointSlice is written from the plan, not by a selector: a backend may be a
 // host, or a Pod by an address that Kubernetes does not know.
@@ -74,6 +74,10 @@ type Options struct {
 	Binary string
 	// Docker is the docker command. Default: docker on the PATH.
 	Docker string
+	// Keep leaves the cluster of the lab that was closed last, as it is, to a person: see Kept.
+	Keep bool
+	// Reuse takes kept clusters for labs, where they fit. They stay kept.
+	Reuse bool
 	// Progress is told what takes long, a line at a time. Default: nobody.
 	Progress func(line string)
 }
@@ -87,6 +91,7 @@ type Runtime struct {
 	labs   map[*clusterLab]struct{}
 	idle   []*site
 	closed bool
+	kept   []Kept
 
 	engineOnce sync.Once
 	engine     *engine
@@ -144,10 +149,23 @@ func (r *Runtime) Close() error {
 	for l := range labs {
 		errs = append(errs, l.discard())
 	}
-	for _, s := range idle {
+	for i, s := range idle {
+		if s.reused || r.options.Keep && i == len(idle)-1 {
+			k, err := s.keep()
+			errs = append(errs, err)
+			r.kept = append(r.kept, k)
+			continue
+		}
 		errs = append(errs, s.remove())
 	}
 	return errors.Join(errs...)
+}
+
+// Kept are the clusters that Close has left to a person.
+func (r *Runtime) Kept() []Kept {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept
 }
 
 // binary is the path of the faultline for nodes.

@@ -156,7 +156,7 @@ func seen(pods map[string]*podState) string {
 	return b.String()
 }
 
-// waitReady returns once every node is ready and every kube-proxy runs.
+// waitReady returns once every node is ready.
 func (c *cluster) waitReady(ctx context.Context) error {
 	deadline, _ := ctx.Deadline()
 	timeout := fmt.Sprintf("--timeout=%.0fs", time.Until(deadline).Seconds())
@@ -167,10 +167,7 @@ func (c *cluster) waitReady(ctx context.Context) error {
 	if ready := strings.Count(string(out), "condition met"); ready != len(c.plan.members) {
 		return fmt.Errorf("wait for the nodes: %d of %d have joined", ready, len(c.plan.members))
 	}
-	if c.plan.proxy == nil {
-		return nil
-	}
-	return c.watch(ctx, "kube-system", proxySelector, c.everywhere)
+	return nil
 }
 
 // everywhere tells whether one Pod runs on each member, and no other is there.

@@ -35,6 +35,7 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 	if l.site, err = l.runtime.stand(ctx, l.engine, l.layout, l.image); err != nil {
 		return err
 	}
+	l.site.tell("start the pods")
 	g, all := errgroup.WithContext(ctx)
 	pids := map[string]int{}
 	g.Go(func() (err error) {
@@ -55,6 +56,7 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	l.site.tell("wire the network")
 	files, err := l.namespaces(ctx, pids)
 	if err != nil {
 		return err
@@ -70,6 +72,7 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 	if l.wired, err = l.site.agent.client.Up(ctx, &plan.Plan{Topology: l.site.name, Steps: steps}); err != nil {
 		return err
 	}
+	l.site.tell("serve the Services")
 	return l.serve(ctx)
 }
 
@@ -81,10 +84,16 @@ func (l *clusterLab) serve(ctx context.Context) error {
 			if err := c.apply(ctx, c.plan.services...); err != nil {
 				return err
 			}
+			if err := c.startProxies(ctx); err != nil {
+				return c.explain(ctx, err)
+			}
 			if err := c.waitServers(ctx); err != nil {
 				return err
 			}
-			return c.waitInSync(ctx, c.plan.services)
+			if err := c.waitInSync(ctx, c.plan.services); err != nil {
+				return c.explain(ctx, err)
+			}
+			return nil
 		})
 	}
 	return g.Wait()

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/plan"
@@ -193,15 +194,17 @@ func (b *builder) add(p pod) {
 
 // shape is what a cluster is made for and cannot change later.
 type shape struct {
-	image, podSubnet, serviceSubnet string
-	proxy                           bool
-	members                         string // how many, by their names
+	Image         string `json:"image"`
+	PodSubnet     string `json:"podSubnet"`
+	ServiceSubnet string `json:"serviceSubnet"`
+	Proxy         bool   `json:"proxy"`
+	Members       string `json:"members"`
 }
 
 func (c *clusterPlan) shape(image string) shape {
-	s := shape{image: image, members: fmt.Sprint(c.members), proxy: c.proxy != nil}
+	s := shape{Image: image, Members: strings.Join(c.members, " "), Proxy: c.proxy != nil}
 	if c.proxy != nil {
-		s.podSubnet, s.serviceSubnet = c.proxy.ClusterCIDR, c.proxy.ServiceCIDR
+		s.PodSubnet, s.ServiceSubnet = c.proxy.ClusterCIDR, c.proxy.ServiceCIDR
 	}
 	return s
 }

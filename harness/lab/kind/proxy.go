@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -154,31 +155,68 @@ func (c *cluster) proxies(ctx context.Context) ([]podState, error) {
 
 // stopProxies ends every kube-proxy and returns once none is left: the DaemonSet is for nodes that there are not.
 func (c *cluster) stopProxies(ctx context.Context) error {
-	if c.plan.proxy == nil {
-		return nil
+	installed, err := c.hasProxies(ctx)
+	if err != nil || !installed {
+		return err
 	}
 	if err := c.selectNodes(ctx, `"nowhere"`); err != nil {
 		return err
 	}
-	_, err := c.kubectl(ctx, nil, "delete", "pod", "--namespace=kube-system", "--selector="+proxySelector, "--wait=true")
+	_, err = c.kubectl(ctx, nil, "delete", "pod", "--namespace=kube-system", "--selector="+proxySelector, "--wait=true")
 	if err != nil {
 		return fmt.Errorf("stop kube-proxy: %w", err)
 	}
 	return nil
 }
 
-// startProxies gives kube-proxy the plan's configuration and starts it on every member.
+// hasProxies tells whether kube-proxy was installed.
+func (c *cluster) hasProxies(ctx context.Context) (bool, error) {
+	out, err := c.kubectl(ctx, nil, "get", "daemonset", "kube-proxy", "--namespace=kube-system", "--ignore-not-found", "--output=name")
+	if err != nil {
+		return false, fmt.Errorf("look for kube-proxy: %w", err)
+	}
+	return len(out) > 0, nil
+}
+
+// startProxies starts kube-proxy on every member with the plan's configuration, and returns once all run. It comes after the
+// wiring, as in every runtime: kube-proxy reads sysctls when it starts.
 func (c *cluster) startProxies(ctx context.Context) error {
 	if c.plan.proxy == nil {
 		return nil
 	}
-	if err := c.configure(ctx); err != nil {
-		return err
+	installed, err := c.hasProxies(ctx)
+	switch {
+	case err != nil:
+	case installed:
+		if err = c.configure(ctx); err == nil {
+			err = c.selectNodes(ctx, "null")
+		}
+	default:
+		err = c.install(ctx)
 	}
-	if err := c.selectNodes(ctx, "null"); err != nil {
+	if err != nil {
 		return err
 	}
 	return c.watch(ctx, "kube-system", proxySelector, c.everywhere)
+}
+
+// install has kubeadm install kube-proxy, as it does when it makes a cluster.
+func (c *cluster) install(ctx context.Context) error {
+	config, err := proxyConfig(c.plan.proxy, c.plan.addresses)
+	if err != nil {
+		return err
+	}
+	config["kind"], config["apiVersion"] = "KubeProxyConfiguration", "kubeproxy.config.k8s.io/v1alpha1"
+	text, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	const script = `{ grep -v ` + skipProxy + ` /kind/kubeadm.conf; echo ---; cat; } > /kind/kubeadm-proxy.conf && kubeadm init phase addon kube-proxy --config=/kind/kubeadm-proxy.conf`
+	_, err = c.site.engine.feed(ctx, bytes.NewReader(text), "exec", "--interactive", c.nodes[c.plan.members[0]], "sh", "-c", script)
+	if err != nil {
+		return fmt.Errorf("install kube-proxy: %w", err)
+	}
+	return nil
 }
 
 // selectNodes sets where the DaemonSet runs: a label's value as JSON, null for everywhere.

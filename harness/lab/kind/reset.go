@@ -18,6 +18,12 @@ import (
 func (r *Runtime) stand(ctx context.Context, e *engine, lay *layout, image string) (*site, error) {
 	for {
 		s := r.takeIdle(lay, image)
+		if s == nil && r.options.Reuse {
+			var err error
+			if s, err = r.takeKept(ctx, e, lay, image); err != nil {
+				return nil, err
+			}
+		}
 		if s == nil {
 			return newSite(ctx, r, e, lay, image)
 		}
@@ -95,17 +101,10 @@ func (s *site) reset(ctx context.Context, lay *layout) error {
 			return fmt.Errorf("node %s is not as it was: %s", member, was.differs(is))
 		}
 	}
-	g, all = errgroup.WithContext(ctx)
 	for i, c := range s.clusters {
 		c.plan = lay.clusters[i]
-		g.Go(func() error {
-			if err := c.startProxies(all); err != nil {
-				return err
-			}
-			return c.waitInSync(all, nil)
-		})
 	}
-	return g.Wait()
+	return nil
 }
 
 // removeBeside removes the containers beside the clusters: all with the label that are neither nodes nor the agent.

@@ -24,7 +24,7 @@ import (
 
 const (
 	// readyLimit is what a cluster has to become ready once kind has made it.
-	readyLimit = 3 * time.Minute
+	readyLimit = 5 * time.Minute
 	// removeLimit is what removing a site may take.
 	removeLimit = 2 * time.Minute
 )
@@ -42,6 +42,7 @@ type site struct {
 	agent    *agentContainer
 	base     lab.Lab             // the members alone, as they were made
 	pristine map[string]snapshot // of each member, before any lab
+	reused   bool                // it was kept by a run before this one
 }
 
 // cluster is one kind cluster of a site.
@@ -56,7 +57,7 @@ type cluster struct {
 	addresses map[string]netip.Addr // of the members in Docker's network
 }
 
-// newSite makes the clusters of lay and returns once every node is ready and every kube-proxy in sync.
+// newSite makes the clusters of lay and returns once every node is ready. kube-proxy comes with a lab.
 func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image string) (_ *site, err error) {
 	binary, err := r.binary()
 	if err != nil {
@@ -222,6 +223,7 @@ func (c *cluster) create(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, readyLimit, fmt.Errorf("not ready after %v", readyLimit))
 	defer cancel()
+	c.site.tell("furnish the nodes of " + c.name)
 	g, all := errgroup.WithContext(ctx)
 	for _, m := range c.plan.members {
 		g.Go(func() error { return c.furnish(all, m) })
@@ -229,6 +231,7 @@ func (c *cluster) create(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return cause(ctx, err)
 	}
+	c.site.tell("wait for the nodes of " + c.name)
 	return cause(ctx, c.waitReady(ctx))
 }
 
@@ -312,8 +315,7 @@ func clip(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// furnishing is run in each node once: its Docker interface and its rules make room for the topology's, and it finds the
-// other nodes without Docker's DNS.
+// furnishing is run in each node once: its Docker interface makes room for the topology's.
 const furnishing = `set -o errexit -o nounset
 ip link set dev eth0 name kube0 2>/dev/null || {
 	ip link set dev eth0 down
@@ -321,31 +323,28 @@ ip link set dev eth0 name kube0 2>/dev/null || {
 	ip link set dev kube0 up
 }
 ip route del default 2>/dev/null || true
-for tool in iptables-nft iptables-legacy; do
-	$tool-save -t nat 2>/dev/null | sed -n '/-j DOCKER_/s/^-A /-D /p' | while read -r rule; do
-		$tool -w -t nat $rule
-	done
-	$tool-save -t nat 2>/dev/null | sed -n 's/^:\(DOCKER_[A-Z]*\) .*/\1/p' | while read -r chain; do
-		$tool -w -t nat -F "$chain"
-		$tool -w -t nat -X "$chain"
-	done
-done
+# Of scope link: else the kernel would take it as the source on interfaces that have no address (inet_select_addr in
+# net/ipv4/devinet.c), where it has to be one of the topology's.
+address=$(ip -4 -o addr show dev kube0 | sed -n 's/.* inet \([^ ]*\) .*/\1/p')
+ip addr del "$address" dev kube0
+ip addr add "$address" broadcast + dev kube0 scope link
 `
 
 // furnish gives a member its CNI plugin, its Pods' image and its place in the network.
 func (c *cluster) furnish(ctx context.Context, member string) error {
 	e, node := c.site.engine, c.nodes[member]
-	var hosts strings.Builder
-	for _, other := range c.plan.members {
-		fmt.Fprintf(&hosts, "%s %s\n", c.addresses[other], c.nodes[other])
-	}
-	script := "cat >> /etc/hosts <<'EOF'\n" + hosts.String() + "EOF\n" + furnishing
-	if _, err := e.feed(ctx, strings.NewReader(script), "exec", "--interactive", node, "sh", "-s"); err != nil {
+	if _, err := e.feed(ctx, strings.NewReader(furnishing), "exec", "--interactive", node, "sh", "-s"); err != nil {
 		return fmt.Errorf("furnish node %s: %w", member, err)
 	}
+	return c.equip(ctx, member)
+}
+
+// equip gives a member the CNI plugin and the Pods' image.
+func (c *cluster) equip(ctx context.Context, member string) error {
 	if err := c.plugin(ctx, member); err != nil {
-		return fmt.Errorf("furnish node %s: %w", member, err)
+		return fmt.Errorf("install the CNI plugin on node %s: %w", member, err)
 	}
+	e, node := c.site.engine, c.nodes[member]
 	_, err := e.feed(ctx, strings.NewReader(string(c.site.pods.archive)),
 		"exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "--digests", "-")
 	if err != nil {
@@ -388,6 +387,16 @@ func (c *cluster) giveAddresses(ctx context.Context) error {
 
 // takeMembers has the agent enter the members, and remembers how they are.
 func (s *site) takeMembers(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	var err error
+	s.pristine, err = s.snapshots(ctx)
+	return err
+}
+
+// enter has the agent enter the members.
+func (s *site) enter(ctx context.Context) error {
 	var steps []plan.Step
 	for _, c := range s.clusters {
 		for _, m := range c.plan.members {
@@ -398,13 +407,7 @@ func (s *site) takeMembers(ctx context.Context) error {
 	if s.base, err = s.agent.client.Up(ctx, &plan.Plan{Topology: s.name, Steps: steps}); err != nil {
 		return fmt.Errorf("enter the nodes: %w", err)
 	}
-	for _, c := range s.clusters {
-		if err := c.waitInSync(ctx, nil); err != nil {
-			return c.explain(ctx, err)
-		}
-	}
-	s.pristine, err = s.snapshots(ctx)
-	return err
+	return nil
 }
 
 // namespace is the file of a member's network namespace, as the agent sees it.
