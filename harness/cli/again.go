@@ -39,6 +39,9 @@ func again(name string, out verdict.Trial, place placeFlags, only []string) stri
 			args = append(args, "--modules", place.modules)
 		}
 	}
+	if runtime == "kind" && place.nodeImage != "" {
+		args = append(args, "--node-image", place.nodeImage)
+	}
 	for _, path := range slices.Sorted(maps.Keys(out.Set)) { // with the version of --kube-proxy among them
 		args = append(args, "--set", path+"="+out.Set[path])
 	}

@@ -30,6 +30,8 @@ type placeFlags struct {
 	modules   string
 	kubeProxy string
 	nodeImage string
+	keep      bool
+	reuse     bool
 }
 
 func (f *placeFlags) add(c *cobra.Command) {
@@ -38,6 +40,8 @@ func (f *placeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.modules, "modules", "", "with --kernel FILE: the directory of its modules, /lib/modules/RELEASE")
 	c.Flags().StringVar(&f.kubeProxy, "kube-proxy", "", "version of kube-proxy, v1.29.6 for example (default: the topology's)")
 	c.Flags().StringVar(&f.nodeImage, "node-image", "", "node image of the kind cluster (default "+kind.DefaultImage("VERSION")+", the version of kube-proxy)")
+	c.Flags().BoolVar(&f.keep, "keep", false, "keep the kind cluster of the last lab, and say how to use it")
+	c.Flags().BoolVar(&f.reuse, "reuse", false, "run on a kind cluster that was kept, where it fits; it stays kept")
 	_ = c.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimeNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
@@ -47,7 +51,7 @@ type places struct {
 	app     *app
 	flags   placeFlags
 	guest   lab.Runtime    // nil until one is needed
-	cluster lab.Runtime    // nil until one is needed; one of here
+	cluster *kind.Runtime  // nil until one is needed; one of here
 	here    []lab.Runtime  // to be closed
 	trial   *harness.Trial // the one that runs: whoever makes progress makes it for this one
 }
@@ -104,7 +108,9 @@ func (p *places) vm() lab.Runtime {
 // kind is one runtime for all trials of a run: they follow each other on the same clusters where those fit.
 func (p *places) kind(name string) lab.Runtime {
 	if p.cluster == nil {
-		p.cluster = kind.New(kind.Options{Cache: p.app.cache, Name: name, Image: p.flags.nodeImage, Progress: p.progress})
+		p.cluster = kind.New(kind.Options{
+			Cache: p.app.cache, Name: name, Image: p.flags.nodeImage, Keep: p.flags.keep, Reuse: p.flags.reuse, Progress: p.progress,
+		})
 		p.here = append(p.here, p.cluster)
 	}
 	return p.cluster
@@ -118,6 +124,11 @@ func (p *places) close() error {
 	}
 	if p.guest != nil {
 		errs = append(errs, p.guest.Close())
+	}
+	if p.cluster != nil {
+		for _, k := range p.cluster.Kept() {
+			fmt.Fprintf(p.app.stdout, "\ncluster %s is kept:\n  %s\n", k.Name, strings.Join(k.Lines, "\n  "))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -167,8 +178,8 @@ func (f *placeFlags) check() error {
 		return fmt.Errorf("--runtime %q: want %s", f.runtime, strings.Join(runtimeNames, ", "))
 	case (f.runtime == "netns" || f.runtime == "kind") && f.kernel != "":
 		return errors.New("--kernel goes with --runtime vm: " + f.runtime + " uses this machine's kernel")
-	case f.nodeImage != "" && f.runtime != "kind":
-		return errors.New("--node-image goes with --runtime kind")
+	case (f.nodeImage != "" || f.keep || f.reuse) && f.runtime != "kind":
+		return errors.New("--node-image, --keep and --reuse go with --runtime kind")
 	case f.modules != "" && (f.kernel == "" || known):
 		return errors.New("--modules goes with --kernel FILE")
 	}

@@ -14,7 +14,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	s := &Scenario{}
 	s.doc, _ = yamlfile.Decode(file, src, s)
 	if !s.doc.Has("runtimes") {
-		s.Runtimes = Runtimes()
+		s.Runtimes = usualRuntimes()
 	}
 	s.setDefaults()
 	for i, v := range s.experiments() {

@@ -21,7 +21,7 @@ type Scenario struct {
 	Refs     []string          `yaml:"refs,omitempty" json:"refs,omitempty"`     // where it was reported
 	Topology string            `yaml:"topology" json:"topology"`                 // name of a topology, or a path to one relative to this file
 	Set      map[string]string `yaml:"set,omitempty" json:"set,omitempty"`       // settings of the topology, by path
-	Runtimes []string          `yaml:"runtimes,omitempty" json:"runtimes"`       // where it can be run: netns, vm; default all of them
+	Runtimes []string          `yaml:"runtimes,omitempty" json:"runtimes"`       // where it can be run: kind, netns, vm; default netns and vm
 	Controls []Probe           `yaml:"controls" json:"controls"`
 	Fault    Fault             `yaml:"fault" json:"fault"`
 	Fixes    []Fix             `yaml:"fixes" json:"fixes"`

@@ -27,9 +27,22 @@ type engine struct {
 	bare    bool // the daemon cannot give --privileged: see bareFlags
 }
 
-// docker finds Docker, once.
+// docker finds Docker, once, and removes what runs before this one have left behind.
 func (r *Runtime) docker(ctx context.Context) (*engine, error) {
-	r.engineOnce.Do(func() { r.engine, r.engineErr = findEngine(ctx, r.options.Docker) })
+	r.engineOnce.Do(func() {
+		if r.engine, r.engineErr = findEngine(ctx, r.options.Docker); r.engineErr != nil {
+			return
+		}
+		removed, err := RemoveStale(ctx, r.options)
+		for _, stale := range removed {
+			if stale.Left == "" {
+				r.options.Progress("removed cluster " + stale.Name + ", whose run is gone")
+			}
+		}
+		if err != nil {
+			r.options.Progress(fmt.Sprintf("remove what is stale: %v", err)) // nothing of this run's depends on it
+		}
+	})
 	return r.engine, r.engineErr
 }
 
