@@ -123,14 +123,17 @@ func (s *site) claim(o Options, name string) error {
 	return err
 }
 
+// namePrefix begins the names of all sites.
+const namePrefix = "faultline-"
+
 // newName is a name that no other site has.
 func newName(of string) string {
 	number := make([]byte, 2)
 	_, _ = rand.Read(number) // never fails
-	return "faultline-" + of + "-" + hex.EncodeToString(number)
+	return namePrefix + of + "-" + hex.EncodeToString(number)
 }
 
-func stateDir(cache string) string { return filepath.Join(cache, "kind") }
+func stateDir(cache string) string { return filepath.Join(cache, "clusters") }
 
 var errHeld = errors.New("its owner is alive")
 

@@ -88,6 +88,9 @@ func RemoveStale(ctx context.Context, o Options) ([]Removed, error) {
 	var out []Removed
 	var errs []error
 	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), namePrefix) {
+			continue
+		}
 		r := Removed{Name: entry.Name()}
 		if _, err := os.Stat(filepath.Join(stateDir(o.Cache), entry.Name(), keptFile)); err == nil {
 			r.Left = "it is kept; `faultline down " + entry.Name() + "` removes it"
