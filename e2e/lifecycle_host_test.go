@@ -26,8 +26,9 @@ var commands = []string{
 	"iptables-nft-save", "iptables-legacy-save", "ip6tables-nft-save", "ip6tables-legacy-save",
 }
 
-// volatile is what changes by itself in what commands print: lifetimes of leased addresses, dates and counters.
-var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|(?m)^# .*$|\[\d+:\d+\]`)
+// volatile is what changes by itself in what commands print: lifetimes of leased addresses, timers of bridges, dates and
+// counters.
+var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|_timer +\d+\.\d+|(?m)^# .*$|\[\d+:\d+\]`)
 
 // look takes the traces on the machine, and of the files below dirs.
 func look(program string, dirs ...string) traces {
@@ -115,6 +116,7 @@ var moving = map[string]string{
 	"fs/file-nr":                         "files that are open",
 	"fs/inode-nr":                        "the state of a cache",
 	"fs/inode-state":                     "the state of a cache",
+	"fs/quota":                           "counters",
 	"kernel/keys":                        "timers",
 	"kernel/ns_last_pid":                 "the last process",
 	"kernel/perf_cpu_time_max_percent":   "the kernel lowers it under load",

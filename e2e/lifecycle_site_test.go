@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,6 +131,16 @@ func (s *site) remember() { s.before = s.look() }
 func (s *site) isAsBefore() {
 	GinkgoHelper()
 	Eventually(func() string { return cmp.Diff(s.before, s.look()) }).WithTimeout(goneLimit).Should(BeEmpty(), "(-before +after)")
+}
+
+// events counts what is in the journal of a run that may be at work, or may not have begun one.
+func (s *site) events(report string) int {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join(s.report(report), "journal.jsonl"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+	return bytes.Count(text, []byte("\n"))
 }
 
 // journal reads the journal of a run, whose every line must be whole.

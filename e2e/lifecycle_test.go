@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+
+	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/probe"
 )
 
 // kills is how often a run is killed, at moments spread over it.
@@ -25,9 +29,10 @@ func nobody() *syscall.Credential {
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
 }
 
-var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
+// The specs on what a run leaves behind are Serial: they look at the whole machine, and other specs would show there.
+var _ = Describe("a run in netns", Serial, Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
 	var s *site
-	var took time.Duration // of a whole run
+	var whole []harness.Event // of a run that nobody disturbs
 
 	BeforeAll(func(ctx SpecContext) {
 		adopt()
@@ -37,9 +42,8 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 			Skip(warm.report.Why)
 		}
 		s = newSite(nil, "kube-proxy")
-		start := time.Now()
 		Eventually(s.startRun("first", s.scenario("hairpin"), "--runtime", "netns")).WithTimeout(trialTimeout).Should(gexec.Exit(asExpected))
-		took = time.Since(start)
+		whole = s.journal("first")
 		s.remember()
 	}, NodeTimeout(guestTimeout))
 
@@ -104,15 +108,17 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 	for i := range kills {
 		It(fmt.Sprintf("leaves nothing when it is killed at a random moment, %d of %d", i+1, kills), func(SpecContext) {
 			seed := GinkgoRandomSeed()
-			part := rand.New(rand.NewPCG(uint64(seed), uint64(i))).Float64()
-			// The last tenth is left out: the run must not be over by then.
-			after := time.Duration((float64(i) + part) / (kills + 1) * float64(took))
-			GinkgoWriter.Printf("seed %d: killed %v after its start, of about %v\n", seed, after, took)
+			random := rand.New(rand.NewPCG(uint64(seed), uint64(i)))
+			after := int((float64(i) + random.Float64()) / kills * float64(untilLastWait(whole)))
+			wait := time.Duration(random.Float64() * float64(seconds))
+			GinkgoWriter.Printf("seed %d: killed %v after event %d of %d\n", seed, wait, after, len(whole))
+			Expect(os.RemoveAll(s.report("killed"))).To(Succeed())
 			r := s.startRun("killed", s.scenario("hairpin"), "--runtime", "netns")
+			Eventually(func() int { return s.events("killed") }).WithTimeout(trialTimeout).WithPolling(time.Millisecond).Should(BeNumerically(">=", after))
 			select {
 			case <-r.Exited:
-				Fail(fmt.Sprintf("the run was over before %v: nothing was killed", after))
-			case <-time.After(after):
+				Fail("the run is over: nothing was killed")
+			case <-time.After(wait):
 			}
 			Eventually(r.Kill()).WithTimeout(goneLimit).Should(gexec.Exit(128 + int(syscall.SIGKILL)))
 			s.isAsBefore()
@@ -183,6 +189,19 @@ var _ = Describe("a run in netns", Ordered, ContinueOnFailure, Label("lifecycle"
 		s.isAsBefore()
 	}, SpecTimeout(trialTimeout))
 })
+
+// untilLastWait is the number of events until a run waits for its last timeout: from there on it takes a second at least,
+// which is the shortest timeout that a scenario may have.
+func untilLastWait(events []harness.Event) int {
+	GinkgoHelper()
+	for i, e := range slices.Backward(events) {
+		if e.Kind == harness.Probed && e.Probed.Seen.Outcome == probe.Timeout {
+			return i
+		}
+	}
+	Fail("no probe timed out")
+	return 0
+}
 
 // name is a signal's name as people write it.
 func name(s syscall.Signal) string {

@@ -10,7 +10,7 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
-var _ = Describe("a user without any rights", Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
+var _ = Describe("a user without any rights", Serial, Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
 	var s *site
 
 	BeforeAll(func(ctx SpecContext) {
@@ -45,7 +45,7 @@ var _ = Describe("a user without any rights", Ordered, ContinueOnFailure, Label(
 	}, SpecTimeout(trialTimeout))
 })
 
-var _ = Describe("a report directory on a full disk", Ordered, Label("lifecycle", "netns"), func() {
+var _ = Describe("a report directory on a full disk", Serial, Ordered, Label("lifecycle", "netns"), func() {
 	// The tmpfs is of the size and in a mount namespace that goes with the run.
 	for _, size := range []string{"4k", "16k"} {
 		It(fmt.Sprintf("ends a run with the file's name and leaves nothing (%s)", size), func(SpecContext) {

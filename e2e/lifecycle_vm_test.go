@@ -18,7 +18,7 @@ import (
 // lossLimit is how long a run may take to notice that its guest is lost.
 const lossLimit = 15 * seconds
 
-var _ = Describe("a run in vm", Ordered, ContinueOnFailure, Label("lifecycle", "vm"), func() {
+var _ = Describe("a run in vm", Serial, Ordered, ContinueOnFailure, Label("lifecycle", "vm"), func() {
 	var s *site
 
 	BeforeAll(func(ctx SpecContext) {

@@ -86,7 +86,6 @@ func describeTrial(s *scenario.Scenario, runtime string, limit time.Duration, ra
 			Expect(t.report.ExitCode).To(Equal(unsupported))
 			Skip(t.report.Why)
 		}
-		carried[s.Name] = true
 	})
 
 	It("shows that its lab works before it shows the fault", func(SpecContext) {

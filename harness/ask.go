@@ -38,13 +38,13 @@ func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expec
 		return probed, nil, fmt.Errorf("probe %q: %w", p.Name, err)
 	}
 	met, _ := probed.Met()
-	b.trial.tell(Event{Kind: Probed, Text: p.Name, Probed: &probed, OK: met})
+	b.tell(Event{Kind: Probed, Text: p.Name, Probed: &probed, OK: met})
 	findings, err := w.findings(probed.Seen)
 	if err != nil {
 		return probed, nil, fmt.Errorf("evidence after %q: %w", p.Name, err)
 	}
 	if len(findings) > 0 {
-		b.trial.tell(Event{Kind: Found, Text: p.Name, Findings: findings})
+		b.tell(Event{Kind: Found, Text: p.Name, Findings: findings})
 	}
 	return probed, findings, nil
 }

@@ -9,9 +9,13 @@ import (
 
 // Event is one moment of a trial, in the order in which they happen. The terminal prints them as the story and the
 // journal in the report directory keeps them, so that nothing seen is lost when a trial dies.
+//
+// What follows from the fault comes in parts, which may be carried out side by side: told part by part, by their numbers,
+// the events are the story.
 type Event struct {
 	Time time.Time `json:"time"`
 	Kind EventKind `json:"kind"`
+	Part int       `json:"part,omitempty"` // counts from 1; 0 is what belongs to no part, or to one that is not known
 	// Text is the phase that begins or ends ("build the lab", "fix xfrm-policy-for-services"), the command that ran, the
 	// progress line, or the note.
 	Text string        `json:"text,omitempty"`
@@ -42,4 +46,5 @@ const (
 	Judged   EventKind = "judged"   // a verdict fell
 	Measured EventKind = "measured" // the matrix was asked
 	Ended    EventKind = "ended"    // the phase ended
+	Over     EventKind = "over"     // nothing more comes of the part
 )

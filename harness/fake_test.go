@@ -25,6 +25,8 @@ type fakeRuntime struct {
 	trace []string
 	labs  int
 	open  map[int]bool
+	most  int // that were open at once
+	room  int // for so many
 
 	checkErr func(*plan.Plan) error
 	upErr    func(n int) error // of the nth lab
@@ -32,6 +34,7 @@ type fakeRuntime struct {
 
 	onControl func(l *fakeLab, nth int) // the nth control that is asked, over all labs; l is locked
 	onCommand func(name string)
+	onCell    func(l *fakeLab) error // a probe of the fault without evidence around it, as the matrix makes it; l is not locked
 	controls  int
 }
 
@@ -47,7 +50,7 @@ func (r *fakeRuntime) did(format string, args ...any) {
 }
 
 func (r *fakeRuntime) Check(_ context.Context, p *plan.Plan) (lab.Facts, error) {
-	facts := lab.Facts{Runtime: "fake", Kernel: "6.1.0"}
+	facts := lab.Facts{Runtime: "fake", Kernel: "6.1.0", Labs: r.room}
 	if r.checkErr != nil {
 		return facts, r.checkErr(p)
 	}
@@ -55,26 +58,32 @@ func (r *fakeRuntime) Check(_ context.Context, p *plan.Plan) (lab.Facts, error) 
 }
 
 func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
+	r.mu.Lock()
 	r.labs++
-	r.did("up %d", r.labs)
+	number := r.labs
+	r.mu.Unlock()
+	r.did("up %d", number)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if r.upErr != nil {
-		if err := r.upErr(r.labs); err != nil {
+		if err := r.upErr(number); err != nil {
 			return nil, err
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.open == nil {
 		r.open = map[int]bool{}
 	}
-	r.open[r.labs] = true
+	r.open[number] = true
+	r.most = max(r.most, len(r.open))
 	// A plan with forwarding on a has the fix in it.
 	mended := slices.ContainsFunc(p.Steps, func(s plan.Step) bool {
 		set, ok := s.(plan.SetSysctl)
 		return ok && set.Node == "a" && set.Name == "net.ipv4.tcp_ecn" && set.Value == "1"
 	})
-	return &fakeLab{runtime: r, number: r.labs, faulty: !mended}, nil
+	return &fakeLab{runtime: r, number: number, faulty: !mended}, nil
 }
 
 func (r *fakeRuntime) Close() error { return nil }
@@ -119,6 +128,8 @@ func (l *fakeLab) Close() error {
 	if l.readers > 0 {
 		l.runtime.did("%d readers still run", l.readers)
 	}
+	l.runtime.mu.Lock()
+	defer l.runtime.mu.Unlock()
 	delete(l.runtime.open, l.number)
 	return nil
 }
@@ -188,7 +199,7 @@ func (n fakeNode) run(ctx context.Context, c *lab.Cmd) error {
 		return l.change(func() { l.dead = true })
 	case "fail":
 		return exit(2, "no such thing")
-	case "block":
+	case "block", "stall":
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -201,6 +212,14 @@ func (l *fakeLab) probe(from string, stdin io.Reader, stdout io.Writer) error {
 		return err
 	}
 	l.mu.Lock()
+	fault := request.To.Port() == 81 && l.readers == 0
+	l.mu.Unlock()
+	if fault && l.runtime.onCell != nil {
+		if err := l.runtime.onCell(l); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	what, lost := "control", l.down
 	if request.To.Port() == 81 {
@@ -208,10 +227,13 @@ func (l *fakeLab) probe(from string, stdin io.Reader, stdout io.Writer) error {
 	}
 	l.runtime.did("%d %s", l.number, what)
 	if what == "control" {
+		l.runtime.mu.Lock()
 		l.runtime.controls++
-	}
-	if what == "control" && l.runtime.onControl != nil {
-		l.runtime.onControl(l, l.runtime.controls)
+		nth := l.runtime.controls
+		l.runtime.mu.Unlock()
+		if l.runtime.onControl != nil {
+			l.runtime.onControl(l, nth)
+		}
 	}
 	o := probe.Observation{Outcome: probe.Delivered, Peer: "b", Source: netip.MustParseAddrPort("10.0.0.1:4000")}
 	if lost {

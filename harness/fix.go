@@ -23,47 +23,57 @@ var (
 	inert      = kind{"inert", verdict.JudgeInert}
 )
 
-// try tries one fix and judges it, unless it is left out or the trial was cancelled.
-func (t *Trial) try(ctx context.Context, s *stand, tried *verdict.Tried, k kind) {
+// try tries one fix, unless it is left out or the trial was cancelled. It returns what judges what was seen, or nil where
+// the judgement needs no more.
+func (t *Trial) try(ctx context.Context, p *part, s *stand, tried *verdict.Tried, k kind) (judge func()) {
 	if !t.wants(tried.Fix) {
-		return
+		return nil
 	}
 	if ctx.Err() != nil {
 		tried.Judgement = verdict.JudgeCancelled()
-		return
+		return nil
+	}
+	fall := func() {
+		p.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
 	}
 	if missing := tried.Fix.Needs.MissingKubeProxy(t.out.KubeProxy.Version); missing != "" {
 		tried.Judgement = verdict.JudgeTooOld(missing)
-		t.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
-		return
+		fall()
+		return nil
 	}
 	start := time.Now()
-	err := t.phaseThat(ctx, k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
-		tried.Seen, err = t.see(ctx, s, tried.Fix)
+	err := p.phaseThat(ctx, k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
+		tried.Seen, err = t.see(ctx, p, s, tried.Fix)
 		return err
 	})
+	tried.Took = time.Since(start)
 	switch {
+	case givenUp(ctx): // the judgement on the fault is that on all
+		return nil
 	case ctx.Err() != nil: // whatever went wrong, or was seen, came of the interrupt
 		tried.Seen, tried.Judgement = nil, verdict.JudgeCancelled()
 	case err == nil:
-		tried.Judgement = k.judge(*t.Scenario, tried.Fix, *tried.Seen)
+		return func() {
+			tried.Judgement = k.judge(*t.Scenario, tried.Fix, *tried.Seen)
+			fall()
+		}
 	case errors.Is(err, lab.ErrUnsupported):
 		tried.Judgement = verdict.JudgeUnsupported(tried.Fix, t.out.Place, err.Error())
 	default:
 		tried.Judgement = verdict.JudgeBroken(err.Error())
 	}
-	tried.Took = time.Since(start)
-	t.tell(Event{Kind: Judged, Text: tried.Fix.Name, OK: tried.Judgement.Expected, Judged: &tried.Judgement})
+	fall()
+	return nil
 }
 
 // see puts a fix in place and looks: the controls, the fault's probe, the evidence, and the fault again after the undo.
 // A fix by settings is seen on a lab of its own, any other on a lab that has just shown the fault.
-func (t *Trial) see(ctx context.Context, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
+func (t *Trial) see(ctx context.Context, p *part, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
 	if missing := f.Needs.Missing(t.out.Place.Kernel); missing != "" {
 		return nil, fmt.Errorf("%w: %s", lab.ErrUnsupported, missing)
 	}
 	if len(f.Set) > 0 {
-		return t.seeSet(ctx, f)
+		return t.seeSet(ctx, p, f)
 	}
 	b, err := s.faulty(ctx)
 	if err != nil {
@@ -101,7 +111,7 @@ func onlyRestarts(actions []scenario.Action) bool {
 	return !slices.ContainsFunc(actions, func(a scenario.Action) bool { return a.Restart == "" })
 }
 
-func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, error) {
+func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix) (*verdict.FixSeen, error) {
 	setup, err := t.compile(f.Set)
 	if err != nil {
 		return nil, err
@@ -109,7 +119,7 @@ func (t *Trial) seeSet(ctx context.Context, f scenario.Fix) (*verdict.FixSeen, e
 	if _, err := t.Runtime.Check(ctx, setup.plan); err != nil {
 		return nil, err
 	}
-	b, err := t.build(ctx, "build a lab with "+f.Name, setup)
+	b, err := p.build(ctx, "build a lab with "+f.Name, setup)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -31,8 +32,12 @@ type Trial struct {
 	Only     []string          // names of the fixes and inert fixes to try; empty tries all
 	Tell     func(Event)       // hears what happens as it happens, one call at a time; nil hears nothing
 
-	out  verdict.Trial
-	base setup
+	out     verdict.Trial
+	base    setup
+	labs    int           // how many may be up at once
+	builds  chan struct{} // holds a value for each that is in building, or restarts kube-proxies
+	main    *part         // what the others follow from
+	telling sync.Mutex    // held while Tell hears
 }
 
 // setup is a topology with its plan.
@@ -56,7 +61,7 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 		return t.finish(ctx)
 	}
 
-	stand := &stand{trial: t}
+	stand := &stand{part: t.main}
 	defer stand.close()
 	if err := stand.showFirst(ctx); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
@@ -66,22 +71,8 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 	if t.out.Judgement.Verdict != verdict.Reproduced {
 		return t.finish(ctx)
 	}
-	if err := t.measureFirst(ctx, stand); err != nil {
+	if err := t.carryOut(ctx, stand, t.jobs()); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
-		return t.finish(ctx)
-	}
-	for i := range t.out.Fixes {
-		if len(t.out.Fixes[i].Fix.Together) == 0 {
-			t.try(ctx, stand, &t.out.Fixes[i], documented)
-		}
-	}
-	for i := range t.out.Inert {
-		t.try(ctx, stand, &t.out.Inert[i], inert)
-	}
-	for i := range t.out.Fixes { // their parts have shown now that they are inert alone
-		if len(t.out.Fixes[i].Fix.Together) > 0 {
-			t.try(ctx, stand, &t.out.Fixes[i], t.together())
-		}
 	}
 	return t.finish(ctx)
 }
@@ -126,6 +117,7 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 func (t *Trial) begin() {
 	t.out = verdict.Trial{Scenario: *t.Scenario, Set: t.Set, Started: time.Now()}
 	t.out.KubeProxy = kubeProxyOf(t.base.topology)
+	t.main = &part{trial: t}
 }
 
 // compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
@@ -150,9 +142,10 @@ func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
 
 // place asks the runtime what the trial will run on.
 func (t *Trial) place(ctx context.Context) error {
-	return t.phase(ctx, "find a place", func() error {
+	return t.main.phase(ctx, "find a place", func() error {
 		facts, err := t.Runtime.Check(ctx, t.base.plan)
-		t.out.Place = verdict.Place(facts)
+		t.out.Place = verdict.Place{Runtime: facts.Runtime, Kernel: facts.Kernel, Accelerator: facts.Accelerator, Detail: facts.Detail}
+		t.labs, t.builds = max(1, facts.Labs), make(chan struct{}, max(1, facts.Builds))
 		return err
 	})
 }
@@ -179,6 +172,7 @@ func (t *Trial) judgeFault(j verdict.Judgement) {
 // finish closes the record. A cancelled context is the caller's to report.
 func (t *Trial) finish(ctx context.Context) (verdict.Trial, error) {
 	t.notAsked()
+	t.out.Phases = append(t.main.phases, t.out.Phases...)
 	t.out.Took = time.Since(t.out.Started)
 	t.out.Cancelled = ctx.Err() != nil
 	return t.out, ctx.Err()
@@ -218,25 +212,6 @@ func kubeProxyOf(top *topology.Topology) verdict.KubeProxy {
 	return verdict.KubeProxy{Version: each(versions), Mode: each(modes)}
 }
 
-// phase runs do as a named part of the trial, with its time.
-func (t *Trial) phase(ctx context.Context, name string, do func() error) error {
-	return t.phaseThat(ctx, name, "", do)
-}
-
-// phaseThat is phase for a fix, with what the scenario says about it.
-func (t *Trial) phaseThat(ctx context.Context, name, says string, do func() error) error {
-	start := time.Now()
-	t.tell(Event{Kind: Began, Text: name, Says: says})
-	err := do()
-	end := Event{Kind: Ended, Text: name, Took: time.Since(start), OK: err == nil}
-	if err != nil {
-		end.Err, end.Cancelled = err.Error(), ctx.Err() != nil
-	}
-	t.out.Phases = append(t.out.Phases, verdict.Phase{Name: name, Took: end.Took})
-	t.tell(end)
-	return err
-}
-
 // Note tells the person a line that belongs to the trial: why this runtime, what is not verified.
 func (t *Trial) Note(line string) { t.tell(Event{Kind: Note, Text: line}) }
 
@@ -244,8 +219,11 @@ func (t *Trial) Note(line string) { t.tell(Event{Kind: Note, Text: line}) }
 func (t *Trial) Progress(line string) { t.tell(Event{Kind: Progress, Text: line}) }
 
 func (t *Trial) tell(e Event) {
-	if t.Tell != nil {
-		e.Time = time.Now()
-		t.Tell(e)
+	if t.Tell == nil {
+		return
 	}
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	e.Time = time.Now()
+	t.Tell(e)
 }

@@ -39,7 +39,7 @@ func (t *Trial) notAsked() {
 }
 
 // measureFirst asks the matrix on the lab that has just shown the fault.
-func (t *Trial) measureFirst(ctx context.Context, s *stand) error {
+func (t *Trial) measureFirst(ctx context.Context, p *part, s *stand) error {
 	switch {
 	case t.Scenario.Matrix == nil:
 		return nil
@@ -47,7 +47,18 @@ func (t *Trial) measureFirst(ctx context.Context, s *stand) error {
 		t.out.Matrix[0] = verdict.NotAsked(scenario.Before, verdict.JudgeLeftOut())
 		return nil
 	}
-	return t.phaseThat(ctx, "matrix", t.Scenario.Matrix.Says, func() error { return s.bench.measure(ctx, scenario.Before) })
+	err := p.phaseThat(ctx, "matrix", t.Scenario.Matrix.Says, func() error {
+		b, err := s.faulty(ctx)
+		if err != nil {
+			return err
+		}
+		return b.measure(ctx, scenario.Before)
+	})
+	if err != nil && ctx.Err() != nil {
+		t.out.Matrix[0] = verdict.NotAsked(scenario.Before, verdict.JudgeCancelled())
+		return nil
+	}
+	return err
 }
 
 // measure asks the matrix in a phase, if it is one of the matrix's.
@@ -67,7 +78,7 @@ func (b *bench) measure(ctx context.Context, phase string) error {
 		return fmt.Errorf("explain the matrix: %w", err)
 	}
 	t.out.Matrix[i] = table
-	t.tell(Event{Kind: Measured, Text: phase, Table: &table, OK: table.Expected})
+	b.tell(Event{Kind: Measured, Text: phase, Table: &table, OK: table.Expected})
 	return nil
 }
 

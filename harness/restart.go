@@ -32,13 +32,16 @@ func (b *bench) restart(ctx context.Context, actions []scenario.Action) error {
 		steps = append(steps, s)
 		told = append(told, Event{Kind: Ran, Text: a.On + ": restart " + a.Restart})
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if err := b.lab.Apply(ctx, steps...); err != nil {
+	err := b.trial.busy(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return b.lab.Apply(ctx, steps...)
+	})
+	if err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
 	for _, e := range told {
-		b.trial.tell(e)
+		b.tell(e)
 	}
 	return nil
 }

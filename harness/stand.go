@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/lab"
@@ -14,32 +15,32 @@ import (
 // stand keeps the base lab for the fixes that act on a live one. It hands the lab out only while the last thing seen on
 // it was the fault in full, and builds a fresh one otherwise.
 type stand struct {
-	trial *Trial
+	part  *part  // that it is at work for
 	bench *bench // nil before the first lab and after one was given up
 	shown bool   // the last thing seen on bench was the fault, evidence and all
 }
 
 // showFirst builds the base lab, asks the controls and shows the fault, into the trial.
 func (s *stand) showFirst(ctx context.Context) error {
-	t := s.trial
+	p := s.part
 	if err := s.build(ctx, "build the lab"); err != nil {
 		return err
 	}
 	seen := &verdict.FaultSeen{}
-	err := t.phase(ctx, "controls", func() (err error) {
+	err := p.phase(ctx, "controls", func() (err error) {
 		seen.Controls, err = s.bench.controls(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return t.phase(ctx, "fault", func() (err error) {
+	return p.phase(ctx, "fault", func() (err error) {
 		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
 		if err != nil {
 			return err
 		}
-		t.out.Fault = seen
-		s.shown = verdict.JudgeFault(*t.Scenario, *seen).Verdict == verdict.Reproduced
+		p.trial.out.Fault = seen
+		s.shown = verdict.JudgeFault(*p.trial.Scenario, *seen).Verdict == verdict.Reproduced
 		return nil
 	})
 }
@@ -47,6 +48,7 @@ func (s *stand) showFirst(ctx context.Context) error {
 // faulty is a lab on which the fault was the last thing seen.
 func (s *stand) faulty(ctx context.Context) (*bench, error) {
 	if s.bench != nil && s.shown {
+		s.bench.part.Store(s.part)
 		return s.bench, nil
 	}
 	s.close()
@@ -54,14 +56,14 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 		return nil, err
 	}
 	var seen *verdict.FaultSeen
-	err := s.trial.phase(ctx, "fault", func() (err error) {
+	err := s.part.phase(ctx, "fault", func() (err error) {
 		seen, err = s.bench.show(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if j := verdict.JudgeFault(*s.trial.Scenario, *seen); j.Verdict != verdict.Reproduced {
+	if j := verdict.JudgeFault(*s.part.trial.Scenario, *seen); j.Verdict != verdict.Reproduced {
 		return nil, fmt.Errorf("a fresh lab does not show the fault: %s: %s", j.Verdict, j.Why)
 	}
 	s.shown = true
@@ -69,7 +71,7 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 }
 
 func (s *stand) build(ctx context.Context, phase string) error {
-	b, err := s.trial.build(ctx, phase, s.trial.base)
+	b, err := s.part.build(ctx, phase, s.part.trial.base)
 	s.bench, s.shown = b, false
 	return err
 }
@@ -85,15 +87,20 @@ func (s *stand) close() {
 // bench is a lab that is up, with the names of its topology: what probes and evidence are taken on.
 type bench struct {
 	trial *Trial
+	part  atomic.Pointer[part] // what it is used for; the lab's progress is told by others
 	setup setup
 	lab   lab.Lab
 }
 
-func (t *Trial) build(ctx context.Context, phase string, s setup) (*bench, error) {
-	b := &bench{trial: t, setup: s}
-	err := t.phase(ctx, phase, func() (err error) {
-		b.lab, err = t.Runtime.Up(ctx, s.plan)
-		return err
+func (p *part) build(ctx context.Context, phase string, s setup) (*bench, error) {
+	b := &bench{trial: p.trial, setup: s}
+	b.part.Store(p)
+	err := p.phase(ctx, phase, func() error {
+		ctx := lab.WithProgress(ctx, func(line string) { b.tell(Event{Kind: Progress, Text: line}) })
+		return p.trial.busy(ctx, func() (err error) {
+			b.lab, err = p.trial.Runtime.Up(ctx, s.plan)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -101,9 +108,11 @@ func (t *Trial) build(ctx context.Context, phase string, s setup) (*bench, error
 	return b, nil
 }
 
+func (b *bench) tell(e Event) { b.part.Load().tell(e) }
+
 func (b *bench) close() {
 	if err := b.lab.Close(); err != nil {
-		b.trial.tell(Event{Kind: Note, Text: fmt.Sprintf("close the lab: %v", err)})
+		b.tell(Event{Kind: Note, Text: fmt.Sprintf("close the lab: %v", err)})
 	}
 }
 
@@ -155,7 +164,7 @@ func (b *bench) run(ctx context.Context, actions []scenario.Action) error {
 		if err := command(ctx, n, a); err != nil {
 			return err
 		}
-		b.trial.tell(Event{Kind: Ran, Text: a.On + ": " + plan.Shell(a.Cmd...)})
+		b.tell(Event{Kind: Ran, Text: a.On + ": " + plan.Shell(a.Cmd...)})
 	}
 	return nil
 }

@@ -10,4 +10,5 @@ colour=()
 [ -t 1 ] || colour=(--no-color)
 suite=(-kernels "${KERNELS:-}")
 [ -z "${EVERY:-}" ] || suite+=(-every)
-go run github.com/onsi/ginkgo/v2/ginkgo -v "${colour[@]}" --show-node-events=false --output-dir=build/reports --junit-report=e2e.xml "$@" ./e2e/... -- "${suite[@]}"
+# Two at once, because most specs wait for timeouts; more would have guests emulated by turns.
+go run github.com/onsi/ginkgo/v2/ginkgo -v --procs=2 "${colour[@]}" --show-node-events=false --output-dir=build/reports --junit-report=e2e.xml "$@" ./e2e/... -- "${suite[@]}"

@@ -106,11 +106,16 @@ func TestInsideSandbox(t *testing.T) {
 	}
 	var log bytes.Buffer
 	step := plan.StartKubeProxy{Node: "cloud", Address: addr("192.168.0.1"), Version: version, Mode: mode, ClusterCIDR: "10.244.0.0/16"}
-	cmd := exec.Command(binary, Args(step, "http://"+listener.Addr().String())...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	var cmd *exec.Cmd
+	start := func() {
+		t.Helper()
+		cmd = exec.Command(binary, Args(step, "http://"+listener.Addr().String())...)
+		cmd.Stdout, cmd.Stderr = &log, &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	start()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -149,6 +154,25 @@ func TestInsideSandbox(t *testing.T) {
 	notInSync("before a backend is removed", "tcp 10.96.0.10:80 still leads to 10.244.1.2:8080", labServices(1))
 	store.SetService(labServices(1)[0])
 	inSync("a backend is removed", labServices(1))
+	if CanUnsync(mode) {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		// What the next one does not write again shows that it has not written yet.
+		if _, err := (here{}).Run(t.Context(), "iptables", "-w", "-A", "KUBE-FORWARD", "-m", "comment", "--comment", "of the one before"); err != nil {
+			t.Fatal(err)
+		}
+		if err := Unsync(t.Context(), here{}, mode, labServices(1)); err != nil {
+			t.Fatal(err)
+		}
+		notInSync("before another is started", "tcp 10.96.0.10:80 is not there", labServices(1))
+		start()
+		inSync("another is started", labServices(1))
+		if rules, err := (here{}).Run(t.Context(), "iptables-save", "-t", "filter"); err != nil || strings.Contains(string(rules), "of the one before") {
+			t.Errorf("in sync with rules of the one before: %v\n%s", err, rules)
+		}
+	} else if err := Unsync(t.Context(), here{}, mode, labServices(1)); err == nil {
+		t.Error("taken out of sync in a mode in which it is not known how")
+	}
 	none := labServices(0)[0]
 	store.SetService(none)
 	inSync("the last backend is removed", labServices(0))

@@ -85,6 +85,8 @@ type Facts struct {
 	Kernel      string // release as in uname -r
 	Accelerator string // of a vm: "kvm" or "tcg"; else empty
 	Detail      string // one line for a person: why this accelerator, which image; may be empty
+	Labs        int    // how many labs may be up at once; 0 is 1
+	Builds      int    // how many of them may be in building, or restart kube-proxies, at once; 0 is 1
 }
 
 // ErrUnsupported is wrapped by every error that says that this machine or this kernel cannot carry a plan.

@@ -148,7 +148,7 @@ type Command struct {
 // Durations says where the time went, in milliseconds.
 type Durations struct {
 	Total  int64   `json:"total"`
-	Phases []Phase `json:"phases"` // in the order in which they ended
+	Phases []Phase `json:"phases"` // part by part of the story, each in the order in which they ended; parts may have run side by side
 }
 
 // Phase is a part of the trial.

@@ -10,6 +10,7 @@ import (
 
 // Close ends the story with a table of all verdicts. dir is where the reports are; empty if there are none.
 func (t *Terminal) Close(r Report, dir string) {
+	t.order.flush(t.tell)
 	rows := [][3]string{{"fault", r.Fault.Probe.Name, string(r.Verdict)}}
 	expected, broke := []bool{r.Verdict == verdict.Reproduced}, [][]string{nil}
 	for _, list := range []struct {
@@ -95,7 +96,7 @@ func conclusion(r Report) string {
 func interrupted(r Report) string {
 	during := ""
 	if n := len(r.Durations.Phases); n > 0 {
-		during = ", during " + oneLine(r.Durations.Phases[n-1].Name) // they stand in the order in which they ended
+		during = ", during " + oneLine(r.Durations.Phases[n-1].Name) // of the last part that had begun
 	}
 	return "interrupted after " + seconds(r.Durations.Total) + during
 }

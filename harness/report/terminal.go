@@ -29,8 +29,9 @@ type Terminal struct {
 	style   style
 	first   time.Time // of the first event; elapsed time counts from it
 	depth   int       // of the phase that runs, within others
-	failed  string    // the error that was told last
-	passing bool      // the last line is to be replaced by the next
+	order   order
+	failed  string // the error that was told last
+	passing bool   // the last line is to be replaced by the next
 }
 
 // NewTerminal returns a Terminal that writes to w. What goes wrong with w is ignored: the reports are in files.
@@ -44,11 +45,15 @@ const margin = "         "
 // indent is what stands before the lines of the phase that runs.
 func (t *Terminal) indent() string { return margin + strings.Repeat("  ", t.depth) }
 
-// Tell writes what e says.
+// Tell writes what e says, or keeps it until the parts before its part have been told.
 func (t *Terminal) Tell(e harness.Event) {
 	if t.first.IsZero() {
 		t.first = e.Time
 	}
+	t.order.tell(e, t.tell)
+}
+
+func (t *Terminal) tell(e harness.Event) {
 	switch e.Kind {
 	case harness.Began:
 		text := t.style.bold(oneLine(e.Text))

@@ -25,7 +25,7 @@ func TestFactsNameTheKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(lab.Facts{Runtime: "netns", Kernel: strings.TrimSpace(string(release))}, f); diff != "" {
+	if diff := cmp.Diff(lab.Facts{Runtime: "netns", Kernel: strings.TrimSpace(string(release)), Labs: labs(), Builds: builds()}, f); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}
 }

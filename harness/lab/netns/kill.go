@@ -47,6 +47,31 @@ func (ps *processes) end(nodes map[string]*node) error {
 	return errors.Join(errs...)
 }
 
+// endGroup kills p with its children and returns once all are gone: an iptables-restore that outlived its kube-proxy would
+// write old rules among new ones. Whoever is pid 1 reaps the children.
+func (ps *processes) endGroup(ctx context.Context, p *process) error {
+	ps.mu.Lock()
+	var err error
+	if _, runs := ps.running[p]; runs { // not yet waited for, as in end
+		err = p.killGroup()
+	}
+	ps.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	<-p.ended
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !errors.Is(unix.Kill(-p.cmd.Process.Pid, 0), unix.ESRCH) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the children of %s to end: %w", p.cmd.Args[0], ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
 // killInside kills every process whose network namespace is one of nodes', until there is none.
 func killInside(ctx context.Context, nodes map[string]*node) error {
 	for {

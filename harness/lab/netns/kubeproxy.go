@@ -84,7 +84,7 @@ func (n *node) startKubeProxy(ctx context.Context, s plan.StartKubeProxy) error 
 		c.store.SetServiceCIDRs(cidrs...)
 	}
 	if n.proxy != nil {
-		if err := n.stopKubeProxy(ctx); err != nil {
+		if err := n.stopKubeProxy(ctx, s); err != nil {
 			return fmt.Errorf("replace kube-proxy: %w", err)
 		}
 	}
@@ -105,15 +105,18 @@ func (n *node) proxyBinary(version string) string {
 	return filepath.Join(n.lab.runtime.BinDir, kubeproxy.FileName(version))
 }
 
-// stopKubeProxy ends the kube-proxy that runs and takes its rules out of the kernel, with the same binary that made
-// them.
-func (n *node) stopKubeProxy(ctx context.Context) error {
+// stopKubeProxy ends the kube-proxy that runs, and what it runs, before next takes its place. If next is of the same kind
+// it finds the rules as after a restart on a cluster, but for what shows when it has written its own. Otherwise all rules
+// are taken out of the kernel, with the same binary that made them.
+func (n *node) stopKubeProxy(ctx context.Context, next plan.StartKubeProxy) error {
 	old := n.proxy
 	n.proxy = nil
-	if err := old.Signal(os.Kill); err != nil {
+	if err := n.lab.procs.endGroup(ctx, old.process); err != nil {
 		return err
 	}
-	<-old.ended
+	if next.Mode == old.step.Mode && next.Version == old.step.Version && kubeproxy.CanUnsync(next.Mode) {
+		return kubeproxy.Unsync(ctx, kernelOf{n}, next.Mode, n.lab.cluster.services)
+	}
 	args := append([]string{n.proxyBinary(old.step.Version)}, kubeproxy.CleanupArgs(old.step.Version)...)
 	if _, err := lab.Run(ctx, n, args...); err != nil {
 		return fmt.Errorf("clean up: %w", err)

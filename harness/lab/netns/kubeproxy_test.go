@@ -89,13 +89,15 @@ func ask(t *testing.T, l lab.Lab) string {
 
 func TestKubeProxyFollowsTheLab(t *testing.T) {
 	r := withKubeProxy(t)
-	l := up(t, r, oneHost("iptables"))
+	l := up(t, r, oneHost("nftables"))
+	first := oneHost("iptables").Steps
 	steps := []struct {
 		name string
 		step plan.Step
 		want string
 	}{
 		{"the backend of the plan answers", nil, "delivered pod1"},
+		{"kube-proxy is replaced by one in the older mode", first[len(first)-1], "delivered pod1"},
 		{"another backend takes its place", plan.SetService{Service: web("10.244.0.12")}, "delivered pod2"},
 		{"without a backend it refuses", plan.SetService{Service: web()}, "refused"},
 		{"kube-proxy is replaced by one in another mode", plan.StartKubeProxy{Node: "host", Address: addr("10.244.0.1"), Version: version,
@@ -119,6 +121,38 @@ func TestKubeProxyFollowsTheLab(t *testing.T) {
 	err := l.Apply(deadline(t), plan.SetService{Service: web("10.244.0.12")})
 	if want := "kube-proxy " + version + " ended: killed by SIGKILL; it wrote: "; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("after kube-proxy's death: %v\nwant %s", err, want)
+	}
+}
+
+// A rule that kube-proxy does not write shows which one has written the chain.
+func TestARestartedKubeProxyHasWrittenItsRules(t *testing.T) {
+	r := withKubeProxy(t)
+	p := oneHost("iptables")
+	l := up(t, r, p)
+	sh(t, l, "host", "iptables -w -A KUBE-FORWARD -m comment --comment earlier")
+	if err := l.Apply(deadline(t), p.Steps[len(p.Steps)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if got := sh(t, l, "host", "iptables-save | grep -c earlier || true"); got != "0\n" {
+		t.Error("in sync before kube-proxy has written")
+	}
+	if got := ask(t, l); got != "delivered pod1" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestProgressIsToldByLab(t *testing.T) {
+	r := withKubeProxy(t)
+	r.options.Progress = func(line string) { t.Errorf("told to all: %s", line) }
+	lines := make(chan string, 10)
+	ctx := lab.WithProgress(deadline(t), func(line string) { lines <- line })
+	l, err := r.Up(ctx, oneHost("iptables"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got, want := <-lines, "start kube-proxy "+version+" on host in iptables mode"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

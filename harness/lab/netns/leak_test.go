@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
@@ -57,6 +59,9 @@ func twinsMain() error {
 	if err != nil {
 		return err
 	}
+	if err := endsGroup(l.(*innerLab), n.(*node)); err != nil {
+		return err
+	}
 	if _, err := lab.Run(context.Background(), n, "sh", "-c", daemon); err != nil {
 		return err
 	}
@@ -73,6 +78,25 @@ func twinsMain() error {
 		return errors.New("a node of a closed lab still runs commands")
 	}
 	fmt.Println("clean")
+	return nil
+}
+
+// endsGroup ends a process that has a child, while it runs and after it has ended.
+func endsGroup(l *innerLab, n *node) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	p, err := n.start(context.Background(), &lab.Cmd{Args: []string{"sh", "-c", "sleep 1000 & exec sleep 1000"}})
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if err := l.procs.endGroup(ctx, p); err != nil {
+			return err
+		}
+		if err := unix.Kill(-p.cmd.Process.Pid, 0); !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("the group is not gone: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -47,6 +48,7 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	if err != nil {
 		return f, err
 	}
+	f.Labs, f.Builds = labs(), builds()
 	missing, err := r.try(ctx, p)
 	if err != nil {
 		return f, err
@@ -62,6 +64,13 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	}
 	return f, nil
 }
+
+// labs is how many labs get on at once: a lab mostly waits for packets that do not come.
+func labs() int { return 2 * runtime.GOMAXPROCS(0) }
+
+// builds is how many of them may keep the processors busy: kube-proxies start on all nodes of a lab at once. More would
+// take longer together, and hold up the answers to the probes of others.
+func builds() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // try returns what a sandbox says is missing.
 func (r *Runtime) try(ctx context.Context, p *plan.Plan) ([]lab.Missing, error) {
@@ -115,7 +124,7 @@ func (r *Runtime) Close() error {
 
 // open starts a sandbox.
 func (r *Runtime) open(ctx context.Context, binDir string) (*sandbox, error) {
-	s, err := startSandbox(ctx, binDir, r.options.Progress)
+	s, err := startSandbox(ctx, binDir, lab.Progress(ctx, r.options.Progress))
 	if err != nil {
 		return nil, err
 	}

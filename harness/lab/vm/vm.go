@@ -41,7 +41,7 @@ type Options struct {
 	BootLimit time.Duration
 	// Binary is the path of the harness's binary for the guest, statically linked. Default: the running one.
 	Binary string
-	// CPUs of the guest. Default: 2.
+	// CPUs of the guest. Default: 2, under TCG 1.
 	CPUs int
 	// Memory of the guest in MiB; the host gives what the guest touches. Default: 2048.
 	Memory int

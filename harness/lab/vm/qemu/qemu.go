@@ -18,7 +18,7 @@ type Machine struct {
 	Kernel      string // path of the bzImage
 	Board       Board
 	Accelerator Accelerator
-	CPUs        int    // 0: 2
+	CPUs        int    // 0: as many as the accelerator bears
 	Memory      int    // MiB; 0: 2048
 	TSC         int    // kHz at which the machine's time stamp counter runs; 0: the guest measures it
 	Init        string // path in the guest
@@ -61,6 +61,17 @@ func (a Accelerator) cpu() string {
 	return "max,-cx16"
 }
 
+// cpus returns how many processors a guest has by itself. Under TCG a second one must be brought up by timer interrupts,
+// whose timer the kernel has measured in a tenth of a second of QEMU's time. Where the host stood still just then the
+// kernel takes the timer for broken ("APIC frequency too slow") and waits for the second processor for ever; with one
+// processor it goes on by another timer. The second does not make a lab faster, which mostly waits.
+func (a Accelerator) cpus() int {
+	if a == TCG {
+		return 1
+	}
+	return 2
+}
+
 // The descriptors that QEMU inherits.
 const (
 	initrdFD = 3
@@ -77,7 +88,7 @@ func (m *Machine) args() []string {
 		"-M", string(m.Board),
 		"-accel", string(m.Accelerator),
 		"-cpu", m.Accelerator.cpu(),
-		"-smp", strconv.Itoa(or(m.CPUs, 2)),
+		"-smp", strconv.Itoa(or(m.CPUs, m.Accelerator.cpus())),
 		"-m", strconv.Itoa(or(m.Memory, 2048)),
 		"-kernel", m.Kernel,
 		"-initrd", "/proc/self/fd/" + strconv.Itoa(initrdFD),

@@ -16,13 +16,13 @@ func TestArgs(t *testing.T) {
 		want    string
 	}{
 		{
-			"a microvm under TCG is told the counter's frequency, and has no cmpxchg16b",
+			"a microvm under TCG has one processor, is told the counter's frequency, and has no cmpxchg16b",
 			Machine{Kernel: "/k", Board: Microvm, Accelerator: TCG, TSC: 2596118, Init: "/init"},
 			`-nodefaults -no-user-config -no-reboot -display none
 -M microvm
 -accel tcg
 -cpu max,-cx16
--smp 2
+-smp 1
 -m 2048
 -kernel /k
 -initrd /proc/self/fd/3
@@ -34,12 +34,12 @@ func TestArgs(t *testing.T) {
 		},
 		{
 			"a q35 on KVM has the host's processor, whose frequency KVM tells",
-			Machine{Kernel: "/k", Board: Q35, Accelerator: KVM, TSC: 2596118, CPUs: 1, Memory: 512, Init: "/init"},
+			Machine{Kernel: "/k", Board: Q35, Accelerator: KVM, TSC: 2596118, CPUs: 4, Memory: 512, Init: "/init"},
 			`-nodefaults -no-user-config -no-reboot -display none
 -M q35
 -accel kvm
 -cpu host
--smp 1
+-smp 4
 -m 512
 -kernel /k
 -initrd /proc/self/fd/3
