@@ -89,7 +89,8 @@ func (r *Runtime) try(ctx context.Context, e *engine, image, path string, p *pla
 		return f, err
 	}
 	name := newName("check")
-	s := &site{engine: e, name: name, tell: r.options.Progress}
+	s := &site{engine: e, name: name}
+	s.tellTo(r.options.Progress)
 	if err := s.claim(r.options, name); err != nil {
 		return f, err
 	}

@@ -27,6 +27,7 @@ func (r *Runtime) stand(ctx context.Context, e *engine, lay *layout, image strin
 		if s == nil {
 			return newSite(ctx, r, e, lay, image)
 		}
+		s.tellTo(lab.Progress(ctx, r.options.Progress))
 		err := s.reset(ctx, lay)
 		if err == nil {
 			return s, nil
@@ -34,7 +35,7 @@ func (r *Runtime) stand(ctx context.Context, e *engine, lay *layout, image strin
 		if removed := s.remove(); removed != nil || ctx.Err() != nil {
 			return nil, errors.Join(err, removed)
 		}
-		r.options.Progress(fmt.Sprintf("cluster %s could not be reset and is replaced: %v", s.name, err))
+		s.tell(fmt.Sprintf("cluster %s could not be reset and is replaced: %v", s.name, err))
 	}
 }
 

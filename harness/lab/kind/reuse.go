@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline-lab/faultline/harness/internal/undo"
+	"github.com/faultline-lab/faultline/harness/lab"
 )
 
 // takeKept returns a kept site that fits and that nobody works with, or nil. What its labs have left is not taken away yet.
@@ -30,8 +31,9 @@ func (r *Runtime) takeKept(ctx context.Context, e *engine, lay *layout, image st
 		}
 		s := &site{
 			engine: e, name: filepath.Base(filepath.Dir(f)), dir: filepath.Dir(f), image: k.Image,
-			tell: r.options.Progress, pristine: k.Pristine, reused: true,
+			pristine: k.Pristine, reused: true,
 		}
+		s.tellTo(lab.Progress(ctx, r.options.Progress))
 		for _, c := range k.Clusters {
 			plan := clusterPlan{members: c.Members}
 			s.clusters = append(s.clusters, &cluster{site: s, name: c.Name, plan: plan, shape: c.Shape, nodes: plan.nodeNames(c.Name)})
@@ -44,7 +46,7 @@ func (r *Runtime) takeKept(ctx context.Context, e *engine, lay *layout, image st
 		} else if err != nil {
 			return nil, err
 		}
-		r.options.Progress("take the kept cluster " + s.name)
+		s.tell("take the kept cluster " + s.name)
 		return s, s.wake(ctx, r, lay)
 	}
 	return nil, nil

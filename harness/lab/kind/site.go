@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +37,7 @@ type site struct {
 	image    string
 	dir      string
 	lock     *os.File
-	tell     func(string)
+	hears    atomic.Pointer[func(string)] // what takes long about the lab that is on it
 	pods     *podImage
 	clusters []*cluster
 	agent    *agentContainer
@@ -67,7 +68,8 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	if err != nil {
 		return nil, err
 	}
-	s := &site{engine: e, image: image, pods: pods, tell: r.options.Progress}
+	s := &site{engine: e, image: image, pods: pods}
+	s.tellTo(lab.Progress(ctx, r.options.Progress))
 	var u undo.Stack
 	defer func() { err = errors.Join(err, u.Unwind()) }()
 	if err := s.claim(r.options, newName(lay.name)); err != nil {
@@ -107,6 +109,11 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	u.Keep()
 	return s, nil
 }
+
+// tell tells whoever works with the site now.
+func (s *site) tell(line string) { (*s.hears.Load())(line) }
+
+func (s *site) tellTo(tell func(string)) { s.hears.Store(&tell) }
 
 // claim gives the site a name and a directory with a lock that lasts as long as this process.
 func (s *site) claim(o Options, name string) error {
