@@ -271,7 +271,10 @@ func TestClustersThatFit(t *testing.T) {
 		t.Error("a site of another image fits")
 	}
 	p := office()
-	p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool { n, ok := s.(plan.AddNode); return ok && strings.HasPrefix(n.Node, "far") || isFar(s) })
+	p.Steps = slices.DeleteFunc(p.Steps, func(s plan.Step) bool {
+		n, ok := s.(plan.AddNode)
+		return ok && strings.HasPrefix(n.Node, "far") || isFar(s)
+	})
 	smaller, _ := newLayout(p)
 	if s.fits(smaller, "image") {
 		t.Error("a site with a cluster too much fits")

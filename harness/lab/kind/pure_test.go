@@ -285,7 +285,7 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := filepath.Join(t.TempDir(), "asked")
-	o.Docker = fakeDocker(t, `echo "$*" >> `+asked+`; case "$1" in info) echo '{}';; ps) echo c1;; network) [ "$2" = ls ] && echo n1;; esac; exit 0`)
+	o.Docker = fakeDocker(t, `echo "$*" >> `+asked+`; case "$1" in info) echo '{}';; ps) [ -e `+asked+`.rm ] || echo c1;; rm) touch `+asked+`.rm;; network) [ "$2" = ls ] && echo n1;; esac; exit 0`)
 	removed, err := RemoveStale(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -308,8 +308,16 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 			t.Errorf("docker was asked about the cluster that is %s:\n%s", name, text)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(stateDir(cache), "faultline-gone-0003")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the directory is still there: %v", err)
+	gone := filepath.Join(stateDir(cache), "faultline-gone-0003")
+	if _, err := os.Stat(gone); err != nil {
+		t.Errorf("nobody will look for what the daemon was still making: %v", err)
+	}
+	o.Docker = fakeDocker(t, `[ "$1" = info ] && echo '{}'; exit 0`)
+	if _, err := RemoveStale(context.Background(), o); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(gone); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is still there, with nothing left: %v", err)
 	}
 	if err := Remove(context.Background(), o, "faultline-held-0001"); !errors.Is(err, errHeld) {
 		t.Errorf("remove what somebody works with: %v", err)

@@ -75,7 +75,10 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	if err := s.claim(r.options, newName(lay.name)); err != nil {
 		return nil, err
 	}
-	u.Push(s.remove)
+	u.Push(func() error {
+		_, err := s.removeUnless(ctx.Err() != nil)
+		return err
+	})
 	if _, err := e.run(ctx, "network", "create", "--driver", "bridge", "--label", label+"="+s.name, s.name); err != nil {
 		return nil, err
 	}
@@ -162,6 +165,13 @@ func lockDir(dir string) (*os.File, error) {
 
 // remove removes all that has the site's label, and its directory. It bounds itself.
 func (s *site) remove() error {
+	_, err := s.removeUnless(false)
+	return err
+}
+
+// removeUnless is remove, but leaves the directory if there was something to remove and docker commands were killed that
+// may have made more: who looks for what is stale looks here again. It says whether there was something.
+func (s *site) removeUnless(killed bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
 	defer cancel()
 	var errs []error
@@ -171,41 +181,58 @@ func (s *site) remove() error {
 	if s.agent != nil {
 		errs = append(errs, ignoreLost(s.agent.close()))
 	}
-	errs = append(errs, removeLabelled(ctx, s.engine, s.name))
+	any, err := removeLabelled(ctx, s.engine, s.name)
+	errs = append(errs, err)
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
-	if errors.Join(errs...) == nil {
+	if errors.Join(errs...) == nil && !(any && killed) {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("remove cluster %s: %w", s.name, err)
+		return any, fmt.Errorf("remove cluster %s: %w", s.name, err)
 	}
-	return nil
+	return any, nil
 }
 
-// removeLabelled removes the containers of a site with their volumes, then its networks.
-func removeLabelled(ctx context.Context, e *engine, site string) error {
+// removeLabelled removes the containers of a site with their volumes, then its networks, and says whether there were any.
+//
+// The daemon lists a container that it is still making, for a client that was killed, and knows none of that name when it is
+// to remove it. So this goes on until none is listed.
+func removeLabelled(ctx context.Context, e *engine, site string) (any bool, err error) {
 	filter := "label=" + label + "=" + site
-	out, err := e.run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
-	if err != nil {
-		return err
-	}
-	if ids := strings.Fields(string(out)); len(ids) > 0 {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		out, err := e.run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
+		if err != nil {
+			return any, err
+		}
+		ids := strings.Fields(string(out))
+		if len(ids) == 0 {
+			break
+		}
+		any = true
 		if _, err := e.run(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil && !gone(err) {
-			return err
+			return any, err
+		}
+		select {
+		case <-ctx.Done():
+			return any, fmt.Errorf("%d containers are still there: %w", len(ids), ctx.Err())
+		case <-tick.C:
 		}
 	}
-	out, err = e.run(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", filter)
+	out, err := e.run(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", filter)
 	if err != nil {
-		return err
+		return any, err
 	}
 	if ids := strings.Fields(string(out)); len(ids) > 0 {
+		any = true
 		if _, err := e.run(ctx, append([]string{"network", "rm"}, ids...)...); err != nil {
-			return err
+			return any, err
 		}
 	}
-	return nil
+	return any, nil
 }
 
 // gone tells whether the error is that something is gone already, or is just going.

@@ -94,9 +94,9 @@ func RemoveStale(ctx context.Context, o Options) ([]Removed, error) {
 		r := Removed{Name: entry.Name()}
 		if _, err := os.Stat(filepath.Join(stateDir(o.Cache), entry.Name(), keptFile)); err == nil {
 			r.Left = "it is kept; `faultline down " + entry.Name() + "` removes it"
-		} else if err := remove(ctx, o, entry.Name()); errors.Is(err, errHeld) {
+		} else if any, err := remove(ctx, o, entry.Name()); errors.Is(err, errHeld) {
 			r.Left = errHeld.Error()
-		} else if err != nil {
+		} else if err != nil || !any {
 			errs = append(errs, err)
 			continue
 		}
@@ -113,19 +113,20 @@ func Remove(ctx context.Context, o Options, name string) error {
 	if _, err := os.Stat(filepath.Join(stateDir(o.Cache), name)); err != nil {
 		return fmt.Errorf("there is no cluster %s of faultline's: %w", name, err)
 	}
-	return remove(ctx, o, name)
+	_, err := remove(ctx, o, name)
+	return err
 }
 
-func remove(ctx context.Context, o Options, name string) error {
+func remove(ctx context.Context, o Options, name string) (bool, error) {
 	dir := filepath.Join(stateDir(o.Cache), name)
 	lock, err := lockDir(dir)
 	if err != nil {
-		return fmt.Errorf("remove cluster %s: %w", name, err)
+		return false, fmt.Errorf("remove cluster %s: %w", name, err)
 	}
 	e, err := findEngine(ctx, o.Docker)
 	if err != nil {
-		return errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
+		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
 	}
 	s := &site{engine: e, name: name, dir: dir, lock: lock}
-	return s.remove()
+	return s.removeUnless(true)
 }
