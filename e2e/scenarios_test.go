@@ -35,7 +35,7 @@ func describeScenarios(kernels []string) {
 				}
 			}
 			on := []string{""}
-			if slices.Equal(parsed.Runtimes, []string{"vm"}) && len(kernels) > 0 {
+			if runtime == "vm" && !slices.Contains(parsed.Runtimes, "netns") && len(kernels) > 0 {
 				on = kernels
 			}
 			for _, kernel := range on {

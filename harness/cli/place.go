@@ -63,9 +63,14 @@ func (p *places) progress(line string) { p.trial.Progress(line) }
 func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness.Prepared) lab.Runtime {
 	p.trial = t
 	runtime := p.flags.runtime
-	if only := t.Scenario.Runtimes; runtime == "auto" && len(only) == 1 {
-		runtime = only[0]
-		t.Note("runtime " + only[0] + ": the scenario names no other")
+	// A cluster is taken for those alone who ask for one.
+	usual := slices.DeleteFunc(slices.Clone(t.Scenario.Runtimes), func(name string) bool { return name == "kind" })
+	if len(usual) == 0 {
+		usual = t.Scenario.Runtimes
+	}
+	if runtime == "auto" && len(usual) == 1 {
+		runtime = usual[0]
+		t.Note("runtime " + runtime + ": the scenario names no other")
 	}
 	switch {
 	case runtime == "netns":

@@ -35,7 +35,10 @@ func (c *clusterPlan) config(name, image, version string, cgroup1 bool) (*v1alph
 		out.Nodes = append(out.Nodes, v1alpha4.Node{Role: role, Image: image})
 	}
 	if c.proxy != nil {
-		out.Networking.PodSubnet, out.Networking.ServiceSubnet = c.proxy.ClusterCIDR, c.proxy.ServiceCIDR
+		out.Networking.ServiceSubnet = c.proxy.ServiceCIDR
+		if c.proxy.ClusterCIDR != "" {
+			out.Networking.PodSubnet = c.proxy.ClusterCIDR
+		}
 	}
 	// CoreDNS needs a network that the plan does not have; names are resolved before a probe is asked. kube-proxy comes with
 	// the lab: see startProxies.

@@ -154,8 +154,8 @@ func (b *builder) proxy(s plan.StartKubeProxy) {
 		if _, err := proxyConfig(&s, nil); err != nil {
 			b.lacks("%s", "take it out, or run with --runtime netns", err)
 		}
-		if s.ClusterCIDR == "" || s.ServiceCIDR == "" {
-			b.lacks("kubeProxy.clusterCIDR and kubeProxy.serviceCIDR in the topology (a cluster has both)", "give both, or run with --runtime netns")
+		if s.ServiceCIDR == "" {
+			b.lacks("kubeProxy.serviceCIDR in the topology (a cluster has one)", "give it, or run with --runtime netns")
 		}
 	} else if !reflect.DeepEqual(*c.proxy, s) {
 		b.lacks("one kube-proxy configuration (node %s has another than node %s; the cluster's ConfigMap is for all)",

@@ -108,8 +108,8 @@ func TestWhatAClusterCannotHave(t *testing.T) {
 			"one kube-proxy configuration (node node2 has another than node node1; the cluster's ConfigMap is for all)"},
 		{"a flag that is no field", both(func(s *plan.StartKubeProxy) { s.Flags = []string{"--v=5"} }),
 			"a place for the flag --v in the cluster's KubeProxyConfiguration"},
-		{"no cluster CIDR", both(func(s *plan.StartKubeProxy) { s.ClusterCIDR = "" }),
-			"kubeProxy.clusterCIDR and kubeProxy.serviceCIDR in the topology (a cluster has both)"},
+		{"no Service CIDR", both(func(s *plan.StartKubeProxy) { s.ServiceCIDR = "" }),
+			"kubeProxy.serviceCIDR in the topology (a cluster has one)"},
 		{"a Service of IPv6", func(p *plan.Plan) {
 			p.Steps = append(p.Steps, plan.ServeAPI{Services: []plan.Service{{Name: "six", ClusterIP: addr("fd00::1")}}})
 		}, "IPv6 in a kind cluster (Service six has fd00::1)"},

@@ -193,6 +193,11 @@ func (c *cluster) startProxies(ctx context.Context) error {
 		}
 	default:
 		err = c.install(ctx)
+		if err == nil && c.plan.proxy.ClusterCIDR == "" { // kubeadm has put the Pods' subnet there
+			if err = c.configure(ctx); err == nil {
+				_, err = c.kubectl(ctx, nil, "delete", "pod", "--namespace=kube-system", "--selector="+proxySelector, "--wait=true")
+			}
+		}
 	}
 	if err != nil {
 		return err
