@@ -88,7 +88,7 @@ func (r *Runtime) try(ctx context.Context, e *engine, image, path string, p *pla
 	if err != nil {
 		return f, err
 	}
-	name := newName("check")
+	name, _ := newName("check")
 	s := &site{engine: e, name: name}
 	s.tellTo(r.options.Progress)
 	if err := s.claim(r.options, name); err != nil {

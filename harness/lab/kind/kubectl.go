@@ -156,7 +156,7 @@ func seen(pods map[string]*podState) string {
 	return b.String()
 }
 
-// waitReady returns once every node is ready.
+// waitReady returns once every node is ready and Pods can be made.
 func (c *cluster) waitReady(ctx context.Context) error {
 	deadline, _ := ctx.Deadline()
 	timeout := fmt.Sprintf("--timeout=%.0fs", time.Until(deadline).Seconds())
@@ -166,6 +166,14 @@ func (c *cluster) waitReady(ctx context.Context) error {
 	}
 	if ready := strings.Count(string(out), "condition met"); ready != len(c.plan.members) {
 		return fmt.Errorf("wait for the nodes: %d of %d have joined", ready, len(c.plan.members))
+	}
+	// Pods are refused before it is there, and the controller that makes it may be late.
+	account, err := manifest([]object{{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": object{"name": "default", "namespace": "default"}}})
+	if err != nil {
+		return err
+	}
+	if _, err := c.kubectl(ctx, account, "apply", "--server-side", "--filename=-"); err != nil {
+		return fmt.Errorf("make the service account: %w", err)
 	}
 	return nil
 }

@@ -192,6 +192,33 @@ func (b *builder) add(p pod) {
 	}
 }
 
+// uses tells whether one of the plan's addresses, or a destination of its routes, is in p.
+func (l *layout) uses(p netip.Prefix) bool {
+	for _, s := range l.wiring {
+		switch s := s.(type) {
+		case plan.AddAddress:
+			if p.Overlaps(s.Address.Masked()) {
+				return true
+			}
+		case plan.AddRoute:
+			if s.To.Bits() > 0 && p.Overlaps(s.To) {
+				return true
+			}
+		}
+	}
+	for _, c := range l.clusters {
+		if c.proxy == nil {
+			continue
+		}
+		for _, cidr := range []string{c.proxy.ClusterCIDR, c.proxy.ServiceCIDR} {
+			if other, err := netip.ParsePrefix(cidr); err == nil && p.Overlaps(other) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // shape is what a cluster is made for and cannot change later.
 type shape struct {
 	Image         string `json:"image"`

@@ -281,6 +281,18 @@ func TestClustersThatFit(t *testing.T) {
 	}
 }
 
+func TestSubnetsThatThePlanHas(t *testing.T) {
+	lay, _ := newLayout(office())
+	lay.wiring = append(lay.wiring, plan.AddRoute{To: netip.MustParsePrefix("198.51.100.0/24")}, plan.AddRoute{To: netip.MustParsePrefix("0.0.0.0/0")})
+	for prefix, want := range map[string]bool{
+		"192.0.2.0/28": true, "198.51.100.8/30": true, "10.244.9.0/24": true, "10.96.3.0/24": true, "198.18.0.0/24": false,
+	} {
+		if got := lay.uses(netip.MustParsePrefix(prefix)); got != want {
+			t.Errorf("uses %s: %v", prefix, got)
+		}
+	}
+}
+
 func isFar(s plan.Step) bool {
 	a, ok := s.(plan.AddAddress)
 	return ok && a.Node == "far-pod"

@@ -325,4 +325,7 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 	if err := Remove(context.Background(), o, "faultline-kept-0002"); err != nil {
 		t.Errorf("remove what is kept: %v", err)
 	}
+	if left, err := os.ReadDir(stateDir(cache)); err != nil || len(left) != 1 {
+		t.Errorf("directories that are left: %v, %v; want that of the cluster that is held", left, err)
+	}
 }

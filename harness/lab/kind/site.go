@@ -34,6 +34,7 @@ const (
 type site struct {
 	engine   *engine
 	name     string
+	number   byte // for what sites must not share
 	image    string
 	dir      string
 	lock     *os.File
@@ -72,14 +73,16 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	s.tellTo(lab.Progress(ctx, r.options.Progress))
 	var u undo.Stack
 	defer func() { err = errors.Join(err, u.Unwind()) }()
-	if err := s.claim(r.options, newName(lay.name)); err != nil {
+	name, number := newName(lay.name)
+	s.number = number
+	if err := s.claim(r.options, name); err != nil {
 		return nil, err
 	}
 	u.Push(func() error {
 		_, err := s.removeUnless(ctx.Err() != nil)
 		return err
 	})
-	if _, err := e.run(ctx, "network", "create", "--driver", "bridge", "--label", label+"="+s.name, s.name); err != nil {
+	if err := s.network(ctx, lay); err != nil {
 		return nil, err
 	}
 	for i, p := range lay.clusters {
@@ -113,6 +116,23 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	return s, nil
 }
 
+// network makes the site's network in Docker, on a subnet that none of the plan's addresses is in: Docker's own choice may be
+// one of theirs. It is one of 198.18.0.0/15, which no network has (RFC 2544), a /24 each.
+func (s *site) network(ctx context.Context, lay *layout) error {
+	var err error
+	for i := range 64 {
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, s.number + byte(i), 0}), 24)
+		if lay.uses(subnet) {
+			continue
+		}
+		_, err = s.engine.run(ctx, "network", "create", "--driver", "bridge", "--subnet", subnet.String(), "--label", label+"="+s.name, s.name)
+		if err == nil || !strings.Contains(err.Error(), "overlap") {
+			return err
+		}
+	}
+	return err
+}
+
 // tell tells whoever works with the site now.
 func (s *site) tell(line string) { (*s.hears.Load())(line) }
 
@@ -136,11 +156,11 @@ func (s *site) claim(o Options, name string) error {
 // namePrefix begins the names of all sites.
 const namePrefix = "faultline-"
 
-// newName is a name that no other site has.
-func newName(of string) string {
+// newName is a name that no other site has, and a number to begin with where sites have to differ.
+func newName(of string) (string, byte) {
 	number := make([]byte, 2)
 	_, _ = rand.Read(number) // never fails
-	return namePrefix + of + "-" + hex.EncodeToString(number)
+	return namePrefix + of + "-" + hex.EncodeToString(number), number[0]
 }
 
 func stateDir(cache string) string { return filepath.Join(cache, "clusters") }

@@ -94,7 +94,7 @@ func RemoveStale(ctx context.Context, o Options) ([]Removed, error) {
 		r := Removed{Name: entry.Name()}
 		if _, err := os.Stat(filepath.Join(stateDir(o.Cache), entry.Name(), keptFile)); err == nil {
 			r.Left = "it is kept; `faultline down " + entry.Name() + "` removes it"
-		} else if any, err := remove(ctx, o, entry.Name()); errors.Is(err, errHeld) {
+		} else if any, err := remove(ctx, o, entry.Name(), true); errors.Is(err, errHeld) {
 			r.Left = errHeld.Error()
 		} else if err != nil || !any {
 			errs = append(errs, err)
@@ -113,11 +113,11 @@ func Remove(ctx context.Context, o Options, name string) error {
 	if _, err := os.Stat(filepath.Join(stateDir(o.Cache), name)); err != nil {
 		return fmt.Errorf("there is no cluster %s of faultline's: %w", name, err)
 	}
-	_, err := remove(ctx, o, name)
+	_, err := remove(ctx, o, name, false)
 	return err
 }
 
-func remove(ctx context.Context, o Options, name string) (bool, error) {
+func remove(ctx context.Context, o Options, name string, killed bool) (bool, error) {
 	dir := filepath.Join(stateDir(o.Cache), name)
 	lock, err := lockDir(dir)
 	if err != nil {
@@ -128,5 +128,5 @@ func remove(ctx context.Context, o Options, name string) (bool, error) {
 		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
 	}
 	s := &site{engine: e, name: name, dir: dir, lock: lock}
-	return s.removeUnless(true)
+	return s.removeUnless(killed)
 }
