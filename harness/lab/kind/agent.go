@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -69,38 +68,39 @@ func launchAgent(ctx context.Context, e *engine, site, image, name string, binar
 	c := e.command(context.Background(), "start", "--attach", "--interactive", name)
 	var said tail
 	c.Stderr = &said
-	wire, err := wireOf(c)
+	wire, far, err := wireOf(c)
 	if err != nil {
 		return nil, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- runHere(c) }()
+	go func() {
+		ended <- runHere(c)
+		far.Close() // who reads sees the end
+	}()
 	client, err := agent.Dial(ctx, wire, agent.Options{Progress: tell})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		select {
-		case <-ended:
-		case <-time.After(5 * time.Second):
-		}
+		<-ended // the wire is closed: its last words are complete then
 		return nil, fmt.Errorf("start the agent: %w: %s", err, said.String())
 	}
 	return &agentContainer{client: client, name: name, close: sync.OnceValue(client.Close)}, nil
 }
 
-// wireOf is the standard input and output of a command that will be started.
-func wireOf(c *exec.Cmd) (*pipes, error) {
+// wireOf is the standard input and output of a command that will be started, and the output's far end, to be closed once
+// the command has ended.
+func wireOf(c *exec.Cmd) (wire *pipes, far *os.File, err error) {
 	in, err := c.StdinPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.Stdout = w
-	return &pipes{in: r, out: in}, nil
+	return &pipes{in: r, out: in}, w, nil
 }
 
 // ignoreLost is err, unless it says that the agent has gone: what it held has gone with it.

@@ -172,6 +172,23 @@ func unprivileged(args []string) []string {
 	return args
 }
 
+// bareEntrypoint begins a node container that has bareFlags: without --privileged Docker mounts cgroups read-only. The rest is
+// what the node image does anyway (images/base/Dockerfile of kind).
+const bareEntrypoint = `while read -r _ at kind _; do
+	case "$kind $at" in cgroup*|tmpfs\ /sys/fs/cgroup) mount -o remount,rw "$at" || mount -o remount,bind,rw "$at" ;; esac
+done < /proc/mounts
+exec /usr/local/bin/entrypoint /sbin/init`
+
+// bareNode is the docker command by which kind runs a node, with bareFlags and bareEntrypoint. kind names the image last.
+func bareNode(args []string) []string {
+	changed := unprivileged(args)
+	if len(args) == 0 || args[0] != "run" || len(changed) == len(args) {
+		return changed
+	}
+	last := len(changed) - 1
+	return slices.Concat(changed[:last], []string{"--entrypoint", "/bin/sh", changed[last], "-c", bareEntrypoint})
+}
+
 // labelled is a docker command that puts the site's label on a container.
 func labelled(args []string, site string) []string {
 	if len(args) > 0 && (args[0] == "run" || args[0] == "create") {

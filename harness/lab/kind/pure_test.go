@@ -36,6 +36,19 @@ func TestDockerCommandsThatAreChanged(t *testing.T) {
 	}
 }
 
+func TestNodesWithoutPrivileges(t *testing.T) {
+	got := bareNode([]string{"run", "--privileged", "image"})
+	want := append(append([]string{"run"}, bareFlags...), "--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("a node: -want +got:\n%s", d)
+	}
+	for _, same := range []string{"run image", "network ls"} {
+		if got := strings.Join(bareNode(strings.Fields(same)), " "); got != same {
+			t.Errorf("%s is changed to %s", same, got)
+		}
+	}
+}
+
 func cniIn(t *testing.T, addresses string, env map[string]string) (cni, func() (string, error)) {
 	t.Helper()
 	dir := t.TempDir()

@@ -29,7 +29,7 @@ func IsShim(arg0 string, getenv func(string) string) bool {
 func ShimMain(args []string, getenv func(string) string) error {
 	args = labelled(args, getenv(envSite))
 	if getenv(envBare) != "" {
-		args = unprivileged(args)
+		args = bareNode(args)
 	}
 	path := getenv(envDocker)
 	// It shall not outlive kind and make something when nobody looks after it any more. The thread that asks is the one
