@@ -53,6 +53,9 @@ func describeScenario(name string, each []*scenario.Scenario, runtime, kernel st
 	if kernel != "" {
 		place, args = place+" "+kernel, append(args, "--kernel", kernel)
 	}
+	if runtime == "kind" {
+		args = append([]string{name}, kindArgs()...)
+	}
 	dir := "../build/reports/" + name + "-" + strings.ReplaceAll(place, " ", "-")
 	limit := guestTimeout + time.Duration(len(each))*trialTimeout
 

@@ -39,9 +39,10 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	if err := add(err); err != nil {
 		return f, fmt.Errorf("check: %w", err)
 	}
-	image := r.image(p)
+	image := ""
 	if e != nil {
-		if err := add(e.findImage(ctx, image)); err != nil {
+		image, err = r.image(ctx, e, p)
+		if err := add(err); err != nil {
 			return f, fmt.Errorf("check: %w", err)
 		}
 	}

@@ -68,8 +68,12 @@ type Options struct {
 	Cache string
 	// Name goes into the names of clusters: faultline-<Name>-<4 hex>. Default: the plan's topology.
 	Name string
-	// Image is the node image. Default: DefaultImage of the plan's version of kube-proxy.
+	// Image is the node image. Default: DefaultImage of the plan's version of kube-proxy, if it is here or in its registry,
+	// else what NodeImage makes.
 	Image string
+	// NodeImage returns the name of a node image of a version of Kubernetes, after making it if need be. Default: nobody
+	// makes one.
+	NodeImage func(ctx context.Context, version string) (string, error)
 	// Binary is a statically linked faultline for the nodes. Default: the binary that runs.
 	Binary string
 	// Docker is the docker command. Default: docker on the PATH.
@@ -118,10 +122,14 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (_ lab.Lab, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("up: %w", err)
 	}
+	image, err := r.image(ctx, e, p)
+	if err != nil {
+		return nil, fmt.Errorf("up: %w", err)
+	}
 	var u undo.Stack
 	defer func() { err = errors.Join(err, u.Unwind()) }()
 	lay.name = cmp.Or(r.options.Name, p.Topology)
-	l := &clusterLab{runtime: r, engine: e, layout: lay, image: r.image(p)}
+	l := &clusterLab{runtime: r, engine: e, layout: lay, image: image}
 	u.Push(l.discard)
 	if err := l.build(ctx); err != nil {
 		return nil, fmt.Errorf("up: %w", err)
@@ -184,10 +192,15 @@ func (r *Runtime) binary() (string, error) {
 	return path, checkStatic(path)
 }
 
-// image is the node image for a plan.
-func (r *Runtime) image(p *plan.Plan) string {
+// image is the node image for a plan, which is here or in its registry.
+func (r *Runtime) image(ctx context.Context, e *engine, p *plan.Plan) (string, error) {
 	if r.options.Image != "" {
-		return r.options.Image
+		return r.options.Image, e.findImage(ctx, r.options.Image)
 	}
-	return DefaultImage(version(p))
+	image := DefaultImage(version(p))
+	err := e.findImage(ctx, image)
+	if err != nil && r.options.NodeImage != nil && ctx.Err() == nil {
+		return r.options.NodeImage(ctx, version(p))
+	}
+	return image, err
 }

@@ -281,6 +281,23 @@ func TestImageThatIsNowhere(t *testing.T) {
 	}
 }
 
+func TestImageThatIsMade(t *testing.T) {
+	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
+	p := office()
+	r := New(Options{NodeImage: func(_ context.Context, version string) (string, error) { return "made:" + version, nil }})
+	if image, err := r.image(context.Background(), e, p); image != "made:v1.36.3" || err != nil {
+		t.Errorf("where there is none: %q, %v", image, err)
+	}
+	here := &engine{path: fakeDocker(t, "exit 0")}
+	if image, err := r.image(context.Background(), here, p); image != "kindest/node:v1.36.3" || err != nil {
+		t.Errorf("where there is one: %q, %v", image, err)
+	}
+	r.options.Image = "mine"
+	if image, err := r.image(context.Background(), e, p); image != "mine" || err == nil {
+		t.Errorf("where another was asked for that is nowhere: %q, %v", image, err)
+	}
+}
+
 func TestStaleIsWhatNobodyHolds(t *testing.T) {
 	cache := t.TempDir()
 	o := Options{Cache: cache}
