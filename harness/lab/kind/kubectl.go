@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // kubectl runs kubectl in the control plane's node.
@@ -214,20 +216,23 @@ func (c *cluster) startPods(ctx context.Context) error {
 
 // waitServers returns once every server listens: it says so on its standard output.
 func (c *cluster) waitServers(ctx context.Context) error {
-	waiting := map[string]bool{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
 	for _, p := range c.plan.pods {
-		if len(p.tcp)+len(p.udp) > 0 {
-			waiting[p.name] = true
+		if len(p.tcp)+len(p.udp) == 0 {
+			continue
 		}
+		g.Go(func() error {
+			for {
+				out, err := c.kubectl(ctx, nil, "logs", p.name)
+				if err != nil {
+					return fmt.Errorf("wait for the servers of pod %s: %w", p.name, err)
+				}
+				if strings.Contains(string(out), "ready\n") {
+					return nil
+				}
+			}
+		})
 	}
-	for _, name := range sorted(waiting) {
-		out, err := c.kubectl(ctx, nil, "logs", "--pod-running-timeout=10s", name)
-		for err == nil && !strings.Contains(string(out), "ready\n") {
-			out, err = c.kubectl(ctx, nil, "logs", name)
-		}
-		if err != nil {
-			return fmt.Errorf("wait for the servers of pod %s: %w", name, err)
-		}
-	}
-	return nil
+	return g.Wait()
 }

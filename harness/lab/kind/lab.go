@@ -80,17 +80,16 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 func (l *clusterLab) serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, c := range l.site.clusters {
+		g.Go(func() error { return c.waitServers(ctx) })
 		g.Go(func() error {
-			if err := c.apply(ctx, c.plan.services...); err != nil {
-				return err
+			err := c.apply(ctx, c.plan.services...)
+			if err == nil {
+				err = c.startProxies(ctx)
 			}
-			if err := c.startProxies(ctx); err != nil {
-				return c.explain(ctx, err)
+			if err == nil {
+				err = c.waitInSync(ctx, c.plan.services)
 			}
-			if err := c.waitServers(ctx); err != nil {
-				return err
-			}
-			if err := c.waitInSync(ctx, c.plan.services); err != nil {
+			if err != nil {
 				return c.explain(ctx, err)
 			}
 			return nil
