@@ -68,10 +68,16 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 		Expect(before[1]).NotTo(ContainSubstring("faultline-hairpin"))
 	}, NodeTimeout(clusterTimeout))
 
+	AfterAll(func(ctx SpecContext) { // while the directory is there without which nobody knows whose the clusters are
+		if s != nil {
+			faultline(ctx, s.path("work"), "--cache", s.path("cache"), "down", "--stale")
+		}
+	}, NodeTimeout(clusterTimeout))
+
 	It("does not touch the user's kubeconfig", func(SpecContext) {
 		_, err := os.Stat(s.path("home", ".kube"))
 		Expect(os.IsNotExist(err)).To(BeTrue())
-	}, SpecTimeout(seconds))
+	}, SpecTimeout(clusterTimeout))
 
 	It("leaves nothing when it is interrupted", func(ctx SpecContext) {
 		r := start("interrupted")

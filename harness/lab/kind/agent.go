@@ -82,8 +82,8 @@ func launchAgent(ctx context.Context, e *engine, site, image, name string, binar
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		<-ended // the wire is closed: its last words are complete then
-		return nil, fmt.Errorf("start the agent: %w: %s", err, said.String())
+		end := <-ended // its last words are complete then
+		return nil, fmt.Errorf("start the agent: %w: %s", errors.Join(err, end), said.String())
 	}
 	return &agentContainer{client: client, name: name, close: sync.OnceValue(client.Close)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ func (c *cluster) kubectl(ctx context.Context, in []byte, args ...string) ([]byt
 	}
 	return c.site.engine.feed(ctx, input, c.kubectlArgs(args)...)
 }
+
+// execArgs is how many of kubectlArgs are docker's: exec, a flag and the node.
+const execArgs = 3
 
 func (c *cluster) kubectlArgs(args []string) []string {
 	return append([]string{"exec", "--interactive", c.nodes[c.plan.members[0]], "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"}, args...)
@@ -106,15 +110,14 @@ func (c *cluster) watch(ctx context.Context, namespace, selector string, enough 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// What docker exec has started goes on when docker is killed: timeout ends it.
-	args := append(c.kubectlArgs(nil)[:3:3], "timeout", fmt.Sprintf("%.0f", limit.Seconds()+1))
-	args = append(args, c.kubectlArgs([]string{"get", "pods", "--namespace=" + namespace, "--selector=" + selector,
-		"--watch", "--output-watch-events", "--output=json"})[3:]...)
+	args := c.kubectlArgs([]string{"get", "pods", "--namespace=" + namespace, "--selector=" + selector, "--watch", "--output-watch-events", "--output=json"})
+	args = slices.Insert(args, execArgs, "timeout", fmt.Sprintf("%.0f", limit.Seconds()+1))
 	r, w := io.Pipe()
 	cmd := c.site.engine.command(ctx, args...)
 	var said tail
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &said, time.Second
 	go func() { _ = w.CloseWithError(runHere(cmd)) }()
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	events := json.NewDecoder(r)
 	pods := map[string]*podState{}
 	for {

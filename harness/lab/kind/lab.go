@@ -35,6 +35,13 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 	if l.site, err = l.runtime.stand(ctx, l.engine, l.layout, l.image); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, readyLimit, fmt.Errorf("not up after %v", readyLimit))
+	defer cancel()
+	return cause(ctx, l.raise(ctx))
+}
+
+// raise builds the lab on its site.
+func (l *clusterLab) raise(ctx context.Context) error {
 	l.site.tell("start the pods")
 	g, all := errgroup.WithContext(ctx)
 	pids := map[string]int{}

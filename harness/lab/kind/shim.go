@@ -55,9 +55,9 @@ func shimmed(c *exec.Cmd, e *engine, site, dir string) error {
 	if err := os.Symlink(self, link); err != nil && !os.IsExist(err) {
 		return err
 	}
-	env := c.Environ()
 	path := ""
-	for _, v := range env {
+	c.Env = c.Environ()
+	for _, v := range c.Env {
 		if p, ok := strings.CutPrefix(v, "PATH="); ok {
 			path = p
 		}
@@ -66,7 +66,7 @@ func shimmed(c *exec.Cmd, e *engine, site, dir string) error {
 	if e.bare {
 		bare = "yes"
 	}
-	c.Env = append(env, "PATH="+dir+":"+path, envDocker+"="+e.path, envSite+"="+site, envBare+"="+bare,
+	c.Env = append(c.Env, "PATH="+dir+":"+path, envDocker+"="+e.path, envSite+"="+site, envBare+"="+bare,
 		"KIND_EXPERIMENTAL_DOCKER_NETWORK="+site, "KIND_EXPERIMENTAL_PROVIDER=docker")
 	return nil
 }

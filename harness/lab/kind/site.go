@@ -206,7 +206,7 @@ func (s *site) removeUnless(killed bool) (bool, error) {
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
-	if errors.Join(errs...) == nil && !(any && killed) {
+	if errors.Join(errs...) == nil && (!any || !killed) {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -294,8 +294,8 @@ func (c *cluster) create(ctx context.Context) error {
 
 // cause is err, with the reason why ctx ended if that is what it is about.
 func cause(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && context.Cause(ctx) != ctx.Err() {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	if why := context.Cause(ctx); err != nil && why != nil && !errors.Is(why, ctx.Err()) {
+		return fmt.Errorf("%w: %w", why, err)
 	}
 	return err
 }

@@ -22,7 +22,7 @@ const (
 	secRules6   = "IPv6 policy rules"
 	secNeigh    = "neighbour proxies"
 	secIptables = "iptables rules"
-	secIp6      = "ip6tables rules"
+	secIP6      = "ip6tables rules"
 	secLegacy   = "legacy iptables rules"
 	secNft      = "nftables tables"
 	secXfrm     = "XFRM states and policies"
@@ -73,7 +73,7 @@ func parseSnapshot(text string) snapshot {
 
 // ordered tells of which sections the order of lines is a part.
 func ordered(section string) bool {
-	return section == secIptables || section == secIp6 || section == secLegacy
+	return section == secIptables || section == secIP6 || section == secLegacy
 }
 
 // more are the lines of a section that now has and s does not.
@@ -125,7 +125,7 @@ func (s snapshot) undo(now snapshot) string {
 	for _, l := range s.more(secNft, now) {
 		run("nft delete %s", l)
 	}
-	for _, t := range []struct{ section, tool string }{{secIptables, "iptables-nft"}, {secIp6, "ip6tables-nft"}, {secLegacy, "iptables-legacy"}} {
+	for _, t := range []struct{ section, tool string }{{secIptables, "iptables-nft"}, {secIP6, "ip6tables-nft"}, {secLegacy, "iptables-legacy"}} {
 		if strings.Join(s[t.section], "\n") == strings.Join(now[t.section], "\n") {
 			continue
 		}
