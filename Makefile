@@ -12,6 +12,9 @@ help: ## Show this help
 scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
 	@scripts/scenario.sh
 
+scenarios: build ## Run every scenario, at the same time as far as the machine can: make scenarios [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--jobs 1"]
+	@NAME=--all scripts/scenario.sh
+
 test: build ## Run all that this machine can prove: unit tests, then every suite
 	@scripts/test.sh
 
@@ -33,6 +36,9 @@ bench: build ## Measure labs up and down, the guest's boot and a whole scenario,
 golden: ## Write the golden files anew, to be read before they are committed
 	@scripts/golden.sh
 
+kind-image: build ## Make the node image of kind without an image registry: make kind-image [ARGS="--mirror URL"]
+	@scripts/kind-image.sh
+
 deps: ## Install the tools that labs need (root), or print the command that does
 	@scripts/deps.sh
 
@@ -42,4 +48,4 @@ build: ## Build bin/faultline
 clean: ## Remove bin/ and build/; caches stay
 	@rm -rf bin build
 
-.PHONY: help scenario test unit e2e lint fuzz bench golden deps build clean
+.PHONY: help scenario scenarios test unit e2e lint fuzz bench golden kind-image deps build clean

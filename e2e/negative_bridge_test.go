@@ -1,31 +1,16 @@
 package e2e
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
-
 	. "github.com/onsi/ginkgo/v2"
-	. "github.com/onsi/gomega"
 
 	"github.com/faultline-lab/faultline/harness/verdict"
-	"github.com/faultline-lab/faultline/scenarios"
-	"github.com/faultline-lab/faultline/topologies"
 )
 
 // Lies about bridge-vlan, whose lab is a guest where this kernel has no VLAN filtering.
 var _ = DescribeTable("bridge-vlan, when it is not true", Label("negative", "vm"),
 	func(ctx SpecContext, l lie) {
-		dir := GinkgoT().TempDir()
-		text, err := scenarios.Read("bridge-vlan")
-		Expect(err).NotTo(HaveOccurred())
-		lab, err := topologies.Read("harvester-vlan")
-		Expect(err).NotTo(HaveOccurred())
-		here := strings.Replace(string(text), "topology: harvester-vlan", "topology: ./topology.yaml", 1)
-		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
-		Expect(os.WriteFile(filepath.Join(dir, top), lab, 0o644)).To(Succeed())
 		l.args = append(l.args, "--variant", l.variant)
-		l.hold(ctx, dir, "vm")
+		l.hold(ctx, copyOf("bridge-vlan"), "vm")
 	},
 	Entry("is NotReproduced without its cause, bridge netfilter", lie{
 		variant: "routed-pods",

@@ -2,39 +2,14 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/faultline-lab/faultline/harness/verdict"
-	"github.com/faultline-lab/faultline/scenarios"
-	"github.com/faultline-lab/faultline/topologies"
 )
 
-// change replaces one piece of text in a file.
-type change struct{ file, old, new string }
-
-// lie is a scenario that is not true any more, and what the harness must say to it.
-type lie struct {
-	changes []change
-	variant string // of a scenario that has some
-	args    []string
-
-	code  int
-	fault verdict.Verdict
-	why   string                     // of the fault, in part; empty: not looked at
-	fixes map[string]verdict.Verdict // those that matter here
-	whys  map[string]string          // of fixes, in part
-
-	unverified []string // fixes of which the report says nothing; nil: not looked at
-}
-
 const (
-	sc  = "scenario.yaml"
-	top = "topology.yaml"
-
 	mends   = "[ip, link, set, veth-web, type, bridge_slave, hairpin, \"on\"]"
 	unmends = "[ip, link, set, veth-web, type, bridge_slave, hairpin, \"off\"]"
 	idle    = "[ip, link, set, veth-client, type, bridge_slave, hairpin, \"on\"]"
@@ -242,15 +217,7 @@ var _ = DescribeTable("a scenario that is not true", Label("negative", "netns"),
 // The same for ipvs-ipsec, whose lab is a guest on most machines.
 var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm"),
 	func(ctx SpecContext, l lie) {
-		dir := GinkgoT().TempDir()
-		text, err := scenarios.Read("ipvs-ipsec")
-		Expect(err).NotTo(HaveOccurred())
-		lab, err := topologies.Read("edge-ipsec")
-		Expect(err).NotTo(HaveOccurred())
-		here := strings.Replace(string(text), "topology: edge-ipsec", "topology: ./topology.yaml", 1)
-		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(here), 0o644)).To(Succeed())
-		Expect(os.WriteFile(filepath.Join(dir, top), lab, 0o644)).To(Succeed())
-		l.hold(ctx, dir, "vm")
+		l.hold(ctx, copyOf("ipvs-ipsec"), "vm")
 	},
 	Entry("is NotReproduced without its cause, IPVS mode", lie{
 		args: []string{"--set", "kubeProxy.mode=iptables"},
@@ -269,22 +236,8 @@ var _ = DescribeTable("ipvs-ipsec, when it is not true", Label("negative", "vm")
 // And for nftables-snat, a lie in one of its variants.
 var _ = DescribeTable("nftables-snat, when it is not true", Label("negative", "netns"),
 	func(ctx SpecContext, l lie) {
-		dir := GinkgoT().TempDir()
-		text, err := scenarios.Read("nftables-snat")
-		Expect(err).NotTo(HaveOccurred())
-		here := string(text)
-		for _, name := range []string{"submariner-ovn-globalnet", "submariner-ovn"} {
-			lab, err := topologies.Read(name)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(os.WriteFile(filepath.Join(dir, name+".yaml"), lab, 0o644)).To(Succeed())
-			here = strings.Replace(here, "topology: "+name+"\n", "topology: ./"+name+".yaml\n", 1)
-		}
-		// The first of the variants alone: what the others change is theirs.
-		first, _, found := strings.Cut(here, "  - name: iptables-legacy")
-		Expect(found).To(BeTrue())
-		Expect(os.WriteFile(filepath.Join(dir, sc), []byte(first), 0o644)).To(Succeed())
 		l.variant = "iptables-nft"
-		l.hold(ctx, dir, "netns")
+		l.hold(ctx, copyOf("nftables-snat", "iptables-nft"), "netns")
 	},
 	Entry("is NotReproduced without its cause, OVN-Kubernetes' chain", lie{
 		args: []string{"--set", "nodes.gateway-b.rulesets.2.text=table inet ovn-kubernetes { }"},
@@ -305,34 +258,3 @@ var _ = DescribeTable("nftables-snat, when it is not true", Label("negative", "n
 		whys:  map[string]string{"skip-src-ip-check": "the fix's own evidence is not there"},
 	}, SpecTimeout(trialTimeout)),
 )
-
-// hold tells the lie in dir, where the true files are, and holds the report against what must be said to it.
-func (l lie) hold(ctx SpecContext, dir, runtime string) {
-	GinkgoHelper()
-	for _, c := range l.changes {
-		path := filepath.Join(dir, c.file)
-		text, err := os.ReadFile(path)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(strings.Count(string(text), c.old)).To(Equal(1), "%s must have this once: %s", c.file, c.old)
-		Expect(os.WriteFile(path, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o644)).To(Succeed())
-	}
-	t := runVariants(ctx, filepath.Join(dir, "report"), []string{l.variant}, append([]string{filepath.Join(dir, sc), "--runtime", runtime}, l.args...)...)[0]
-	if t.report.Verdict == verdict.Unsupported && l.fault != verdict.Unsupported {
-		Skip(t.report.Why)
-	}
-	Expect(t.report.Verdict).To(Equal(l.fault), t.report.Why)
-	Expect(t.report.Why).To(ContainSubstring(l.why))
-	for name, want := range l.fixes {
-		Expect(t.fix(name).Verdict).To(Equal(want), "%s: %s", name, t.fix(name).Why)
-		Expect(t.fix(name).Why).To(ContainSubstring(l.whys[name]))
-	}
-	if l.unverified != nil {
-		Expect(t.report.NotVerified).To(Equal(l.unverified))
-		Expect(t.stdout).To(ContainSubstring("NOT VERIFIED: " + strings.Join(l.unverified, ", ")))
-		text, err := os.ReadFile(filepath.Join(dir, "report", "report.md"))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(string(text)).To(ContainSubstring("NOT VERIFIED: " + strings.Join(l.unverified, ", ")))
-	}
-	Expect(t.code).To(Equal(l.code), t.stdout)
-	Expect(t.report.Expected).To(Equal(l.code == asExpected))
-}

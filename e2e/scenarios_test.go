@@ -216,6 +216,13 @@ var ownSpecs = map[string]ownSpec{
 			}
 		}
 	}},
+	"macvlan-calico/ipip": {"has rule and counter drop in iptables mode, and neither of them in IPVS mode", func(t trial) {
+		Expect(evidence(t.report.Fault.Evidence, "dropped as INVALID").Readings.After.Exists).To(BeTrue())
+		Expect(evidence(t.report.Fault.Evidence, "counted by kube-proxy as dropped").Readings.After.Exists).To(BeTrue())
+		ipvs := t.fix("ipvs-mode").Evidence
+		Expect(evidence(ipvs, "dropped as INVALID").Readings.After.Exists).To(BeFalse())
+		Expect(evidence(ipvs, "counted by kube-proxy as dropped").Readings.After.Exists).To(BeFalse())
+	}},
 	"macvlan-calico/felix": {"has each of two rules drop alone what passes the other", func(t trial) {
 		Expect(evidence(t.fix("kube-proxy-be-liberal").Own, "dropped as INVALID by Felix's rule").OK).To(BeTrue())
 		Expect(evidence(t.fix("no-invalid-check-in-felix").Own, "dropped as INVALID by kube-proxy's rule").OK).To(BeTrue())

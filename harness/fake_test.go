@@ -29,6 +29,7 @@ type fakeRuntime struct {
 	room  int // for so many
 
 	checkErr func(*plan.Plan) error
+	onUp     func(*plan.Plan)
 	upErr    func(n int) error // of the nth lab
 	applyErr error
 
@@ -36,6 +37,7 @@ type fakeRuntime struct {
 	onCommand func(name string)
 	onCell    func(l *fakeLab) error // a probe of the fault without evidence around it, as the matrix makes it; l is not locked
 	controls  int
+	waits     []string // "what timeout" of each probe
 }
 
 var (
@@ -65,6 +67,9 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 	r.did("up %d", number)
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if r.onUp != nil {
+		r.onUp(p)
 	}
 	if r.upErr != nil {
 		if err := r.upErr(number); err != nil {
@@ -226,6 +231,9 @@ func (l *fakeLab) probe(from string, stdin io.Reader, stdout io.Writer) error {
 		what, lost = "fault", l.faulty && from == "a"
 	}
 	l.runtime.did("%d %s", l.number, what)
+	l.runtime.mu.Lock()
+	l.runtime.waits = append(l.runtime.waits, fmt.Sprintf("%s %s", what, request.Timeout))
+	l.runtime.mu.Unlock()
 	if what == "control" {
 		l.runtime.mu.Lock()
 		l.runtime.controls++

@@ -15,12 +15,13 @@ import (
 // kind is how fixes of a kind are tried and judged.
 type kind struct {
 	name  string
+	mends bool // is to remove the symptom
 	judge func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
 }
 
 var (
-	documented = kind{"fix", verdict.JudgeFix}
-	inert      = kind{"inert", verdict.JudgeInert}
+	documented = kind{"fix", true, verdict.JudgeFix}
+	inert      = kind{"inert", false, verdict.JudgeInert}
 )
 
 // try tries one fix, unless it is left out or the trial was cancelled. It returns what judges what was seen, or nil where
@@ -43,7 +44,7 @@ func (t *Trial) try(ctx context.Context, p *part, s *stand, tried *verdict.Tried
 	}
 	start := time.Now()
 	err := p.phaseThat(ctx, k.name+" "+tried.Fix.Name, tried.Fix.Says, func() (err error) {
-		tried.Seen, err = t.see(ctx, p, s, tried.Fix)
+		tried.Seen, err = t.see(ctx, p, s, tried.Fix, k)
 		return err
 	})
 	tried.Took = time.Since(start)
@@ -68,12 +69,12 @@ func (t *Trial) try(ctx context.Context, p *part, s *stand, tried *verdict.Tried
 
 // see puts a fix in place and looks: the controls, the fault's probe, the evidence, and the fault again after the undo.
 // A fix by settings is seen on a lab of its own, any other on a lab that has just shown the fault.
-func (t *Trial) see(ctx context.Context, p *part, s *stand, f scenario.Fix) (*verdict.FixSeen, error) {
+func (t *Trial) see(ctx context.Context, p *part, s *stand, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
 	if missing := f.Needs.Missing(t.out.Place.Kernel); missing != "" {
 		return nil, fmt.Errorf("%w: %s", lab.ErrUnsupported, missing)
 	}
 	if len(f.Set) > 0 {
-		return t.seeSet(ctx, p, f)
+		return t.seeSet(ctx, p, f, k)
 	}
 	b, err := s.faulty(ctx)
 	if err != nil {
@@ -81,14 +82,14 @@ func (t *Trial) see(ctx context.Context, p *part, s *stand, f scenario.Fix) (*ve
 	}
 	s.shown = false
 	if f.Probe != nil {
-		seen, err := b.look(ctx, f, *f.Probe, f.Probe.Expectation)
+		seen, err := b.look(ctx, f, k, *f.Probe, f.Probe.Expectation)
 		s.shown = err == nil // it only asked, the fault is as it was
 		return seen, err
 	}
 	if err := b.run(ctx, f.Run); err != nil {
 		return nil, err
 	}
-	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	seen, err := b.look(ctx, f, k, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 	if err != nil {
 		return seen, err
 	}
@@ -111,8 +112,8 @@ func onlyRestarts(actions []scenario.Action) bool {
 	return !slices.ContainsFunc(actions, func(a scenario.Action) bool { return a.Restart == "" })
 }
 
-func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix) (*verdict.FixSeen, error) {
-	setup, err := t.compile(f.Set)
+func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix, k kind) (*verdict.FixSeen, error) {
+	setup, err := t.compile(t.Scenario.Set, t.Set, t.taken, f.Set)
 	if err != nil {
 		return nil, err
 	}
@@ -124,18 +125,22 @@ func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix) (*verdict.F
 		return nil, err
 	}
 	defer b.close()
-	return b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	return b.look(ctx, f, k, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 }
 
 // look asks everything that the judge wants to know while a fix is in place.
-func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
+func (b *bench) look(ctx context.Context, f scenario.Fix, k kind, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
 	fault := b.trial.Scenario.Fault
 	seen := &verdict.FixSeen{}
 	var err error
-	if seen.Controls, err = b.controls(ctx); err != nil {
+	if seen.Controls, err = b.controls(ctx, f.Breaks...); err != nil {
 		return nil, err
 	}
-	probed, findings, err := b.ask(ctx, p, wanted, slices.Concat(fault.Evidence, f.Evidence))
+	expected := fault.Probe.Want
+	if k.mends {
+		expected = wanted.Want
+	}
+	probed, findings, err := b.ask(ctx, p, wanted, expected, slices.Concat(fault.Evidence, f.Evidence))
 	if err != nil {
 		return nil, err
 	}

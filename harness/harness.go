@@ -32,12 +32,15 @@ type Trial struct {
 	Only     []string          // names of the fixes and inert fixes to try; empty tries all
 	Tell     func(Event)       // hears what happens as it happens, one call at a time; nil hears nothing
 
-	out     verdict.Trial
-	base    setup
-	labs    int           // how many may be up at once
-	builds  chan struct{} // holds a value for each that is in building, or restarts kube-proxies
-	main    *part         // what the others follow from
-	telling sync.Mutex    // held while Tell hears
+	out          verdict.Trial
+	base         setup
+	alternatives []alternative     // the first one is preferred
+	taken        map[string]string // of the alternative that was taken; nil before
+	passed       []string          // what is wrong with those before it
+	labs         int               // how many may be up at once
+	builds       chan struct{}     // holds a value for each that is in building, or restarts kube-proxies
+	main         *part             // what the others follow from
+	telling      sync.Mutex        // held while Tell hears
 }
 
 // setup is a topology with its plan.
@@ -60,6 +63,8 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
 	}
+
+	t.leaveOut()
 
 	stand := &stand{part: t.main}
 	defer stand.close()
@@ -85,19 +90,28 @@ type Prepared struct {
 
 // Prepare compiles the base lab and every lab that a fix asks for, so that bad input is found before anything is built.
 // It returns the plans that Run will build labs from, that of the base lab first. Run calls it by itself; call it to
-// choose a runtime by the plans.
+// choose a runtime by the plans. Where the topology has choices, all ways to take them are compiled, and the plans are
+// those of the preferred one: see Choose.
 func (t *Trial) Prepare() ([]Prepared, error) {
-	var err error
-	if t.base, err = t.compile(nil); err != nil {
+	if err := t.prepareAll(); err != nil {
 		return nil, err
 	}
-	plans := []Prepared{{Plan: t.base.plan}}
-	wrong := []error{t.checkNames(t.base.topology)}
+	return t.alternatives[0].plans, nil
+}
+
+// prepare compiles the labs of the trial with an option of each choice of the topology.
+func (t *Trial) prepare(way map[string]string) (alternative, error) {
+	base, err := t.compile(t.Scenario.Set, t.Set, way)
+	if err != nil {
+		return alternative{taken: way}, err
+	}
+	plans := []Prepared{{Plan: base.plan}}
+	wrong := []error{t.checkNames(base.topology)}
 	for _, at := range t.Scenario.FixesWithSettings() {
-		if at.Fix.Needs.MissingKubeProxy(kubeProxyOf(t.base.topology).Version) != "" {
+		if at.Fix.Needs.MissingKubeProxy(kubeProxyOf(base.topology).Version) != "" {
 			continue // it will not be tried
 		}
-		setup, err := t.compile(at.Fix.Set)
+		setup, err := t.compile(t.Scenario.Set, t.Set, way, at.Fix.Set)
 		if err == nil && wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
@@ -105,12 +119,12 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 			wrong = append(wrong, fmt.Errorf("fix %s: %w", at.Fix.Name, err))
 			continue
 		}
-		wrong = append(wrong, t.checkChange(at))
+		wrong = append(wrong, t.checkChange(at, way))
 		if t.wants(at.Fix) {
 			plans = append(plans, Prepared{Fix: at.Fix.Name, Plan: setup.plan})
 		}
 	}
-	return plans, errors.Join(append(wrong, t.checkOwn(t.base.topology), t.checkOnly())...)
+	return alternative{taken: way, base: base, plans: plans}, errors.Join(append(wrong, t.checkOwn(base.topology))...)
 }
 
 // begin is a record of the trial in which nothing was seen yet.
@@ -120,19 +134,9 @@ func (t *Trial) begin() {
 	t.main = &part{trial: t}
 }
 
-// compile is the topology with the settings of the scenario, of the trial and of a fix, the later ones winning.
-func (t *Trial) compile(fix map[string]string) (setup, error) { return t.compileWith(t.Set, fix) }
-
-// compileWith is the topology with the settings of the scenario and those on top of them, the later ones winning.
-func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
-	set := maps.Clone(t.Scenario.Set)
-	if set == nil {
-		set = map[string]string{}
-	}
-	for _, m := range more {
-		maps.Copy(set, m)
-	}
-	top, err := t.Topology(set)
+// compile is the topology with settings, the later ones winning, and its plan.
+func (t *Trial) compile(settings ...map[string]string) (setup, error) {
+	top, err := t.parse(settings...)
 	if err != nil {
 		return setup{}, err
 	}
@@ -140,14 +144,36 @@ func (t *Trial) compileWith(more ...map[string]string) (setup, error) {
 	return setup{topology: top, plan: p}, err
 }
 
-// place asks the runtime what the trial will run on.
+// parse is the topology with settings, the later ones winning.
+func (t *Trial) parse(settings ...map[string]string) (*topology.Topology, error) {
+	set := map[string]string{}
+	for _, s := range settings {
+		maps.Copy(set, s)
+	}
+	return t.Topology(set)
+}
+
+// place asks the runtime what the trial will run on, and takes the options of the topology's choices that it can carry.
 func (t *Trial) place(ctx context.Context) error {
 	return t.main.phase(ctx, "find a place", func() error {
-		facts, err := t.Runtime.Check(ctx, t.base.plan)
+		facts, err := t.choose(ctx)
 		t.out.Place = verdict.Place{Runtime: facts.Runtime, Kernel: facts.Kernel, Accelerator: facts.Accelerator, Detail: facts.Detail}
 		t.labs, t.builds = max(1, facts.Labs), make(chan struct{}, max(1, facts.Builds))
+		t.out.KubeProxy = kubeProxyOf(t.base.topology)
+		if err == nil {
+			t.recordChoices()
+		}
 		return err
 	})
+}
+
+// leaveOut takes the evidence out that the place does not have by the scenario's own words, and says so.
+func (t *Trial) leaveOut() {
+	t.Scenario, t.out.LeftOut = t.Scenario.On(t.out.Place.Kernel, t.out.KubeProxy.Version)
+	t.out.Scenario = *t.Scenario
+	for _, line := range t.out.LeftOut {
+		t.Note("evidence left out: " + line)
+	}
 }
 
 // unbuilt is the judgement on a lab that could not be had, or on a fault that could not be shown on it.

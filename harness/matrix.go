@@ -68,7 +68,7 @@ func (b *bench) measure(ctx context.Context, phase string) error {
 	if i < 0 {
 		return nil
 	}
-	seen, err := b.cells(ctx, m)
+	seen, err := b.cells(ctx, m, m.Measured(phase))
 	if err != nil {
 		return fmt.Errorf("ask the matrix: %w", err)
 	}
@@ -84,15 +84,18 @@ func (b *bench) measure(ctx context.Context, phase string) error {
 
 // cells asks every cell at once: each has a socket and a process of its own, and most of the time is spent in waiting
 // for what does not come.
-func (b *bench) cells(ctx context.Context, m *scenario.Matrix) ([][]probe.Observation, error) {
+func (b *bench) cells(ctx context.Context, m *scenario.Matrix, expected [][]probe.Outcome) ([][]probe.Observation, error) {
 	seen := make([][]probe.Observation, len(m.From))
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range m.From {
 		seen[i] = make([]probe.Observation, len(m.To))
 		for k := range m.To {
 			g.Go(func() (err error) {
-				p := m.Probe(i, k)
-				if seen[i][k], err = b.probe(ctx, p); err != nil {
+				p, outcome := m.Probe(i, k), probe.Outcome("")
+				if expected != nil {
+					outcome = expected[i][k]
+				}
+				if seen[i][k], err = b.probe(ctx, p, outcome); err != nil {
 					return fmt.Errorf("probe %q: %w", p.Name, err)
 				}
 				return nil
@@ -114,7 +117,7 @@ func (b *bench) explain(ctx context.Context, m *scenario.Matrix, table *verdict.
 			if c.Holds {
 				continue
 			}
-			again, found, err := b.alone(ctx, c.Probe, m.Evidence)
+			again, found, err := b.alone(ctx, c.Probe, c.Seen.Outcome, m.Evidence)
 			if err != nil {
 				return err
 			}
@@ -127,14 +130,14 @@ func (b *bench) explain(ctx context.Context, m *scenario.Matrix, table *verdict.
 	return nil
 }
 
-// alone asks a question with evidence around it.
-func (b *bench) alone(ctx context.Context, p scenario.Probe, specs []evidence.Spec) (probe.Observation, []evidence.Finding, error) {
+// alone asks a question with evidence around it, which had the outcome before when it was asked among others.
+func (b *bench) alone(ctx context.Context, p scenario.Probe, before probe.Outcome, specs []evidence.Spec) (probe.Observation, []evidence.Finding, error) {
 	w, err := b.watch(ctx, p, specs)
 	if err != nil {
 		return probe.Observation{}, nil, err
 	}
 	defer w.close()
-	seen, err := b.probe(ctx, p)
+	seen, err := b.probe(ctx, p, before)
 	if err != nil {
 		return seen, nil, err
 	}

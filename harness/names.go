@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,14 +13,17 @@ import (
 )
 
 // checkChange finds settings of a fix that change nothing in the lab of the scenario: what was seen with them would be
-// chance. Settings of the trial, which may take the cause away just as the fix does, are left out.
-func (t *Trial) checkChange(at scenario.FixAt) error {
-	before, err := t.compileWith()
+// chance. Settings of the trial, which may take the cause away just as the fix does, are left out. way has an option of
+// each choice of the topology.
+func (t *Trial) checkChange(at scenario.FixAt, way map[string]string) error {
+	way = maps.Clone(way)
+	maps.DeleteFunc(way, func(choice, _ string) bool { _, given := t.Set[choice]; return given })
+	before, err := t.compile(t.Scenario.Set, way)
 	if err != nil {
 		return nil // the trial's own settings mend a scenario that cannot be built without them
 	}
-	after, err := t.compileWith(at.Fix.Set)
-	if err != nil || !reflect.DeepEqual(before.plan, after.plan) {
+	after, err := t.compile(t.Scenario.Set, way, at.Fix.Set)
+	if err != nil || !reflect.DeepEqual(before.plan.Steps, after.plan.Steps) {
 		return nil
 	}
 	return t.Scenario.Mistake(at.Path+".set", "change what makes the fault go, or, of an inert fix, what does not",

@@ -241,11 +241,11 @@ func TestLabsAreBuiltOneAtATime(t *testing.T) {
 			if n := building.Add(1); n > 1 {
 				t.Errorf("%d at once", n)
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			building.Add(-1)
 			return nil
 		}
-		rt.onCommand = func(string) { time.Sleep(time.Minute) }
+		rt.onCommand = func(string) { <-time.After(time.Minute) }
 		if _, err := x.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -3,11 +3,13 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/plan"
+	"github.com/faultline-lab/faultline/harness/probe"
 	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
@@ -116,11 +118,15 @@ func (b *bench) close() {
 	}
 }
 
-// controls asks every control of the scenario.
-func (b *bench) controls(ctx context.Context) ([]verdict.Probed, error) {
+// controls asks every control of the scenario. Those in broken are expected to be in vain.
+func (b *bench) controls(ctx context.Context, broken ...string) ([]verdict.Probed, error) {
 	var all []verdict.Probed
 	for _, p := range b.trial.Scenario.Controls {
-		seen, _, err := b.ask(ctx, p, p.Expectation, nil)
+		expected := p.Want
+		if slices.Contains(broken, p.Name) {
+			expected = probe.Timeout
+		}
+		seen, _, err := b.ask(ctx, p, p.Expectation, expected, nil)
 		if err != nil {
 			return all, err
 		}
@@ -143,7 +149,7 @@ func (b *bench) show(ctx context.Context) (*verdict.FaultSeen, error) {
 // fault asks the fault's probe and takes the fault's evidence around it.
 func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, error) {
 	f := b.trial.Scenario.Fault
-	return b.ask(ctx, f.Probe, f.Probe.Expectation, f.Evidence)
+	return b.ask(ctx, f.Probe, f.Probe.Expectation, f.Probe.Want, f.Evidence)
 }
 
 // run runs commands on the lab, in order.

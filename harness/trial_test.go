@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/scenario"
@@ -76,6 +77,25 @@ func told(out verdict.Trial) string {
 		list = append(list, f.Fix.Name+" "+string(f.Judgement.Verdict))
 	}
 	return strings.Join(list, "; ")
+}
+
+// A busy machine is late with an answer, so a short timeout is for what is expected to be in vain alone.
+func TestWhatIsToBeAnsweredIsWaitedFor(t *testing.T) {
+	const breaks = "    expect: SideEffect\n    breaks: [control]\n"
+	x, rt := trialOf(t, good, idle+cmd("breaks", "disturb", "nothing")+breaks)
+	x.Scenario.Controls[0].Timeout, x.Scenario.Fault.Probe.Timeout = time.Second, time.Second
+	if _, err := x.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"control 4s", "fault 1s",
+		"control 4s", "fault 4s", "control 4s", "fault 1s", // good, and undone
+		"control 4s", "fault 1s", "control 4s", "fault 1s", // idle
+		"control 1s", "fault 1s", "control 4s", "fault 1s", // breaks
+	}
+	if d := cmp.Diff(want, rt.waits); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestTrial(t *testing.T) {
@@ -175,6 +195,36 @@ func TestTrial(t *testing.T) {
 				t.Errorf("labs left open: %v", rt.open)
 			}
 		})
+	}
+}
+
+// Evidence that the place does not have is not asked for, and that is told.
+func TestEvidenceLeftOut(t *testing.T) {
+	x, _ := trialOf(t, good, idle)
+	x.Scenario.Fault.Evidence = append(x.Scenario.Fault.Evidence,
+		evidence.Spec{Name: "newer", On: "a", Xfrm: "XfrmInNoStates", Want: x.Scenario.Fault.Evidence[0].Want, Needs: evidence.Needs{Kernel: "6.2"}})
+	var notes []string
+	x.Tell = func(e harness.Event) {
+		if e.Kind == harness.Note {
+			notes = append(notes, e.Text)
+		}
+	}
+	out, err := x.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("Reproduced; good Fixed; idle Inert", told(out)); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{"newer: needs kernel 6.2 or newer, here it is 6.1.0"}
+	if diff := cmp.Diff(want, out.LeftOut); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"evidence left out: " + want[0]}, notes); diff != "" {
+		t.Error(diff)
+	}
+	if len(out.Fault.Evidence) != 1 || !out.Expected() {
+		t.Errorf("as expected: %v; evidence %+v", out.Expected(), out.Fault.Evidence)
 	}
 }
 

@@ -7,7 +7,7 @@ PATH="$PATH:/usr/sbin:/sbin" scripts/need.sh shellcheck:shellcheck yamllint:yaml
 echo "lint: Go (the linter itself is built first, once: a few minutes)"
 go tool -modfile=scripts/tools/go.mod golangci-lint run ./...
 echo "lint: shell"
-shellcheck scripts/*.sh .ci/run
+shellcheck scripts/*.sh .ci/run harness/lab/kind/image/*.sh
 echo "lint: YAML"
 yamllint --strict .
 echo "lint: modules"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs one scenario. From the environment: NAME, RUNTIME, KERNEL, REPORT, ARGS (see the Makefile).
+# Runs a scenario, or with NAME=--all every one. From the environment: NAME, RUNTIME, KERNEL, REPORT, ARGS (see the
+# Makefile).
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 

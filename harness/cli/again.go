@@ -26,7 +26,7 @@ func program() string {
 }
 
 // again is the command line that runs a trial of the scenario name again, in the runtime and on the kernel that it ran
-// on. What says only where files go is left out.
+// on, with the options that were taken there. What says only where files go is left out.
 func again(name string, out verdict.Trial, place placeFlags, only []string) string {
 	runtime := cmp.Or(out.Place.Runtime, place.runtime)
 	args := []string{"faultline", "run", name, "--runtime", runtime}
@@ -42,8 +42,15 @@ func again(name string, out verdict.Trial, place placeFlags, only []string) stri
 	if runtime == "kind" && place.nodeImage != "" {
 		args = append(args, "--node-image", place.nodeImage)
 	}
-	for _, path := range slices.Sorted(maps.Keys(out.Set)) { // with the version of --kube-proxy among them
-		args = append(args, "--set", path+"="+out.Set[path])
+	set := map[string]string{}
+	maps.Copy(set, out.Set) // with the version of --kube-proxy among them
+	for _, c := range out.Choices {
+		if !c.Given {
+			set[c.Name] = c.Option
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(set)) {
+		args = append(args, "--set", path+"="+set[path])
 	}
 	for _, fix := range only {
 		args = append(args, "--fix", fix)

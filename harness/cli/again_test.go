@@ -27,6 +27,11 @@ func TestAgain(t *testing.T) {
 			"faultline run x --runtime netns --set kubeProxy.mode=ipvs --set kubeProxy.version=v1.29.6 --set 'services.web.note=a b' --fix policy --fix idle"},
 		{"a variant", verdict.Trial{Scenario: scenario.Scenario{Variant: "v"}, Place: verdict.Place{Runtime: "netns"}}, placeFlags{}, nil,
 			"faultline run x --runtime netns --variant v"},
+		{"options that the place decided on", verdict.Trial{Set: map[string]string{"wire": "veth"}, Place: verdict.Place{Runtime: "netns"},
+			Choices: []verdict.Choice{{Name: "wire", Option: "veth", Given: true}, {Name: "cable", Option: "vxlan"}}}, placeFlags{}, nil,
+			"faultline run x --runtime netns --set cable=vxlan --set wire=veth"},
+		{"an option that the scenario names", verdict.Trial{Place: verdict.Place{Runtime: "netns"},
+			Choices: []verdict.Choice{{Name: "cable", Option: "vxlan", Given: true}}}, placeFlags{}, nil, "faultline run x --runtime netns"},
 		{"no place was found", verdict.Trial{}, placeFlags{runtime: "netns"}, nil, "faultline run x --runtime netns"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

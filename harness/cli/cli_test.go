@@ -16,6 +16,7 @@ import (
 
 func TestWhatACommandLineLacks(t *testing.T) {
 	hairpin := filepath.FromSlash("../../e2e/testdata/hairpin/")
+	filtered := filepath.FromSlash("../../e2e/testdata/filtered/scenario.yaml|")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	write := func(name, text string) string {
@@ -34,9 +35,19 @@ func TestWhatACommandLineLacks(t *testing.T) {
 
 	run := "run|" + hairpin + "scenario.yaml|--report|" + dir + "/report|"
 	for _, row := range []struct{ line, want string }{
-		{"run", "run wants the name or file of a scenario, for example: faultline run ipvs-ipsec"},
-		{"run|", "run wants the name or file of a scenario, for example: faultline run ipvs-ipsec"},
-		{"run|a|b", "run wants one name or file of a scenario, not 2: faultline run ipvs-ipsec"},
+		{"run", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|ipvs-ipsec|", "run wants names or files of scenarios, or --all, for example: faultline run ipvs-ipsec"},
+		{"run|--all|ipvs-ipsec", "--all runs every scenario that the binary carries: name none beside it"},
+		{run + "--jobs|0", "--jobs 0: want the number of trials that may run at once"},
+		{run + hairpin + "scenario.yaml", hairpin + "scenario.yaml and " + hairpin + "scenario.yaml are both the scenario hairpin, and would write to one report: run them one by one"},
+		{run + filtered + "--fix|hairpin-mode", "scenario filtered: scenario filtered has no fix \"hairpin-mode\": it has no-rule, rule-for-another-port"},
+		{run + filtered + "--variant|one", "--variant: scenario hairpin has no variants\n--variant: scenario filtered has no variants"},
+		{run + filtered + "--set|kubeProxy.mode", `--set "kubeProxy.mode": want PATH=VALUE, for example kubeProxy.mode=iptables`},
+		{run + filtered + "--set|nodes.web-pod.role=pods", "scenario hairpin: set nodes.web-pod.role=pods: unknown role \"pods\"\n  one of host, pod, router, switch\n" +
+			"scenario filtered: set nodes.web-pod.role=pods: no \"web-pod\" in this list of 2\n  one of client, server"},
+		{run + "nftables-snat|--variant|globalnet|--runtime|netns", "--variant: scenario hairpin has no variants"},
+		{"run|bridge-vlan|ipvs-ipsec|nowhere|--report|" + dir + "/report", "no scenario \"nowhere\": one of bridge-vlan, ipvs-ipsec, macvlan-calico, nftables-snat (a file is given by its path, as ./nowhere.yaml)"},
 		{"plan", "plan wants the name or file of a topology, for example: faultline plan edge-ipsec"},
 		{"plan|" + itself, itself + " is a scenario, a topology is wanted: faultline run runs it"},
 		{"run|" + hairpin + "topology.yaml", hairpin + "topology.yaml is a topology, a scenario is wanted: faultline plan prints how to build it"},
@@ -47,6 +58,9 @@ func TestWhatACommandLineLacks(t *testing.T) {
 		{"schema|scenari", `unknown language "scenari": did you mean "scenario"?`},
 		{"kernels|fecth", `unknown command "fecth" for "faultline kernels": did you mean "fetch"?`},
 		{"kernels|frob", `unknown command "frob" for "faultline kernels": one of check, fetch`},
+		{"kind|frob", `unknown command "frob" for "faultline kind": it can only be image`},
+		{"kind|image|--kubernetes|v1.30.0", "node image v1.30.0: this version of Kubernetes is not pinned: want one of v1.36.3"},
+		{"kind|image|--cache|" + file, "--cache " + file + ": " + file + " is not a directory"},
 		{"completion|tcsh", `unknown command "tcsh" for "faultline completion": one of bash, fish, powershell, zsh`},
 		{"help|frob", `unknown command "frob" for "faultline"`},
 		{run + "--set|nodes.node=3", "set nodes.node=3: a mapping is wanted here, not a single value"},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -39,103 +40,112 @@ func (f *placeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.kernel, "kernel", "", "kernel of the vm: "+strings.Join(vm.KernelNames(), ", ")+", or a file (default "+vm.DefaultKernel+")")
 	c.Flags().StringVar(&f.modules, "modules", "", "with --kernel FILE: the directory of its modules, /lib/modules/RELEASE")
 	c.Flags().StringVar(&f.kubeProxy, "kube-proxy", "", "version of kube-proxy, v1.29.6 for example (default: the topology's)")
-	c.Flags().StringVar(&f.nodeImage, "node-image", "", "node image of the kind cluster (default "+kind.DefaultImage("VERSION")+", the version of kube-proxy)")
+	c.Flags().StringVar(&f.nodeImage, "node-image", "", "node image of the kind cluster (default "+kind.DefaultImage("VERSION")+", or what faultline kind image makes)")
 	c.Flags().BoolVar(&f.keep, "keep", false, "keep the kind cluster of the last lab, and say how to use it")
 	c.Flags().BoolVar(&f.reuse, "reuse", false, "run on a kind cluster that was kept, where it fits; it stays kept")
 	_ = c.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimeNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
 
-// places gives each of several trials its runtime. A guest is kept for those that follow.
+// asked is the runtime that the flags ask for; a kernel asks for a vm.
+func (f *placeFlags) asked() string {
+	if f.kernel != "" {
+		return "vm"
+	}
+	return f.runtime
+}
+
+// place is where a trial will run.
+type place struct {
+	runtime string // "netns", "vm" or "kind"
+	why     string // for the person; may be empty
+}
+
+// places gives each of several trials, which may run at the same time, its runtime.
 type places struct {
-	app     *app
-	flags   placeFlags
-	guest   lab.Runtime    // nil until one is needed
-	cluster *kind.Runtime  // nil until one is needed; one of here
-	here    []lab.Runtime  // to be closed
-	trial   *harness.Trial // the one that runs: whoever makes progress makes it for this one
+	app   *app
+	flags placeFlags
+	// shared hears of what the first trial does and others wait for: a kernel is fetched, kube-proxy is built.
+	shared func(line string)
+
+	kernels, proxies sync.Mutex // held while one is fetched or built
+	clusters         clusters
+
+	mu    sync.Mutex
+	used  []lab.Runtime // to be closed
+	free  []*guests
+	wrong []error // of what was closed before the end
 }
 
-func (p *places) progress(line string) { p.trial.Progress(line) }
-
-// forTrial is the runtime that the flags ask for. With auto it is netns where this kernel can carry all of the plans,
-// else vm, and a note says why.
-func (p *places) forTrial(ctx context.Context, t *harness.Trial, plans []harness.Prepared) lab.Runtime {
-	p.trial = t
-	runtime := p.flags.runtime
+// choose is the place that the flags ask for. With auto it is netns where this kernel can carry all of the plans, else vm.
+// Where the topology has choices, one way to take them is enough.
+func (p *places) choose(ctx context.Context, t *harness.Trial) place {
 	// A cluster is taken for those alone who ask for one.
-	usual := slices.DeleteFunc(slices.Clone(t.Scenario.Runtimes), func(name string) bool { return name == "kind" })
-	if len(usual) == 0 {
-		usual = t.Scenario.Runtimes
+	only := slices.DeleteFunc(slices.Clone(t.Scenario.Runtimes), func(name string) bool { return name == "kind" })
+	if len(only) == 0 {
+		only = t.Scenario.Runtimes
 	}
-	if runtime == "auto" && len(usual) == 1 {
-		runtime = usual[0]
-		t.Note("runtime " + runtime + ": the scenario names no other")
+	switch asked := p.flags.runtime; {
+	case asked == "auto" && len(only) == 1:
+		return place{only[0], "runtime " + only[0] + ": the scenario names no other"}
+	case asked == "auto" && p.flags.kernel != "":
+		return place{"vm", "runtime vm: a kernel was asked for"}
+	case asked != "auto":
+		return place{asked, ""}
 	}
-	switch {
-	case runtime == "netns":
-		return p.netns()
-	case runtime == "vm":
-		return p.vm()
-	case runtime == "kind":
-		return p.kind(t.Scenario.Name)
-	case p.flags.kernel != "":
-		t.Note("runtime vm: a kernel was asked for")
-		return p.vm()
+	here := p.netns(func(string) {})
+	if lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) }); lacks != "" {
+		return place{"vm", "runtime vm: " + lacks}
 	}
-	rt := p.netns()
-	lacks := lacking(ctx, rt, plans)
-	if lacks == "" {
-		t.Note("runtime netns: this kernel has all that the labs need")
-		return rt
-	}
-	t.Note("runtime vm: " + lacks)
-	return p.vm()
+	return place{"netns", "runtime netns: this kernel has all that the labs need"}
 }
 
-func (p *places) proxies() *kubeproxy.Builder {
-	return &kubeproxy.Builder{Cache: p.app.cache, Progress: p.progress}
+// open is the runtime for t in that place; done gives it back.
+func (p *places) open(t *harness.Trial, at place) (rt lab.Runtime, done func()) {
+	switch at.runtime {
+	case "netns":
+		return p.netns(t.Progress), func() {}
+	case "kind":
+		return p.cluster(t)
+	}
+	g := p.guests(t.Scenario.Name)
+	g.tell(t.Progress)
+	return g, func() {
+		g.tell(func(string) {})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.free = append(p.free, g)
+	}
 }
 
-func (p *places) netns() lab.Runtime {
-	rt := netns.New(netns.Options{Progress: p.progress, KubeProxy: p.proxies().Binary})
-	p.here = append(p.here, rt)
+func (p *places) netns(progress func(string)) lab.Runtime {
+	rt := netns.New(netns.Options{Progress: progress, KubeProxy: p.kubeProxy(progress)})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.used = append(p.used, rt)
 	return rt
 }
 
-func (p *places) vm() lab.Runtime {
-	if p.guest == nil {
-		p.guest = vm.New(vm.Options{Cache: p.app.cache, Kernel: p.flags.kernel, Modules: p.flags.modules, Progress: p.progress, KubeProxy: p.proxies().Binary})
+// kubeProxy gets kube-proxy for trials that may all ask at once.
+func (p *places) kubeProxy(progress func(string)) func(context.Context, string) (string, error) {
+	b := &kubeproxy.Builder{Cache: p.app.cache, Progress: func(line string) { progress(line); p.shared(line) }}
+	return func(ctx context.Context, version string) (string, error) {
+		p.proxies.Lock()
+		defer p.proxies.Unlock()
+		return b.Binary(ctx, version)
 	}
-	return p.guest
-}
-
-// kind is one runtime for all trials of a run: they follow each other on the same clusters where those fit.
-func (p *places) kind(name string) lab.Runtime {
-	if p.cluster == nil {
-		p.cluster = kind.New(kind.Options{
-			Cache: p.app.cache, Name: name, Image: p.flags.nodeImage, Keep: p.flags.keep, Reuse: p.flags.reuse, Progress: p.progress,
-		})
-		p.here = append(p.here, p.cluster)
-	}
-	return p.cluster
 }
 
 // close gives up all that was used.
 func (p *places) close() error {
-	var errs []error
-	for _, rt := range p.here {
-		errs = append(errs, rt.Close())
+	p.leave()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, rt := range p.used {
+		p.wrong = append(p.wrong, rt.Close())
 	}
-	if p.guest != nil {
-		errs = append(errs, p.guest.Close())
-	}
-	if p.cluster != nil {
-		for _, k := range p.cluster.Kept() {
-			fmt.Fprintf(p.app.stdout, "\ncluster %s is kept:\n  %s\n", k.Name, strings.Join(k.Lines, "\n  "))
-		}
-	}
-	return errors.Join(errs...)
+	p.used, p.free = nil, nil
+	return errors.Join(p.wrong...)
 }
 
 // lacking says what rt lacks for the first of the plans that it cannot carry, or nothing.

@@ -71,7 +71,8 @@ func (a *app) plan() *cobra.Command {
 		Use:   "plan TOPOLOGY|FILE",
 		Short: "Print the steps that build a topology, as a shell script that runs without faultline",
 		Example: `  faultline plan edge-ipsec
-  faultline plan edge-ipsec | sudo sh     # the same network, in named namespaces`,
+  faultline plan edge-ipsec | sudo sh              # the same network, in named namespaces
+  faultline plan submariner-ovn --set cable=vxlan  # an option of one of its choices; the default is the first`,
 		Args: one("name or file of a topology", "faultline plan edge-ipsec"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return topologies.List(), cobra.ShellCompDirectiveDefault
@@ -137,8 +138,15 @@ func validateFile(path string) error {
 		if err != nil {
 			return err
 		}
-		_, err = plan.Compile(top)
-		return err
+		for _, way := range top.Alternatives() {
+			if top, err = topology.Parse(src.name, src.text, way); err != nil {
+				return err
+			}
+			if _, err := plan.Compile(top); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	all, err := parseExperiments(src)
 	if err != nil {

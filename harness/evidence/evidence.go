@@ -10,14 +10,18 @@ package evidence
 type Spec struct {
 	Name string `yaml:"name,omitempty" json:"name,omitempty"` // optional; the default is made of the kind and its argument
 	On   string `yaml:"on" json:"on"`                         // the node whose kernel state is read
+	// Needs names what the place must have for this evidence; where it does not, the evidence is not asked for, and the
+	// report says so.
+	Needs Needs `yaml:"needs,omitempty" json:"needs,omitzero"`
 
 	// The kinds. Each stands in a file of its own here (its query) and in package read (its reader).
-	// Conntrack, and packets with own, look at the probe's flow alone. The counters (xfrm, netstat, rule) and packets
+	// Conntrack, and packets with own, look at the probe's flow alone. The counters (xfrm, netstat, nfacct, rule) and packets
 	// without own count for the whole node, whoever sent what they count: a scenario with them must keep all other
 	// traffic away from the node while the probe runs, retransmissions of the probe before included.
 
 	Xfrm      string     `yaml:"xfrm,omitempty" json:"xfrm,omitempty"`       // a counter of /proc/net/xfrm_stat: XfrmInNoPols
 	Netstat   string     `yaml:"netstat,omitempty" json:"netstat,omitempty"` // a counter of /proc/net/netstat or /proc/net/snmp: IPReversePathFilter, Tcp.RetransSegs
+	Nfacct    string     `yaml:"nfacct,omitempty" json:"nfacct,omitempty"`   // a counter of nfnetlink_acct: ct_state_invalid_dropped_pkts
 	Sysctl    string     `yaml:"sysctl,omitempty" json:"sysctl,omitempty"`   // a sysctl by its dotted name
 	Conntrack *Conntrack `yaml:"conntrack,omitempty" json:"conntrack,omitempty"`
 	Rule      *Rule      `yaml:"rule,omitempty" json:"rule,omitempty"`

@@ -29,6 +29,9 @@ func (s Spec) queries() []query {
 	if s.Netstat != "" {
 		all = append(all, netstat(s.Netstat))
 	}
+	if s.Nfacct != "" {
+		all = append(all, nfacct(s.Nfacct))
+	}
 	if s.Sysctl != "" {
 		all = append(all, sysctl(s.Sysctl))
 	}
@@ -47,7 +50,7 @@ func (s Spec) queries() []query {
 	return all
 }
 
-const kinds = "xfrm, netstat, sysctl, conntrack, rule, packets, ipvs"
+const kinds = "xfrm, netstat, nfacct, sysctl, conntrack, rule, packets, ipvs"
 
 // query is the one kind that is set, or nil where there is not exactly one.
 func (s Spec) query() query {

@@ -24,10 +24,14 @@ func TestValidate(t *testing.T) {
 		"own packets":      {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "udp"}, Want: seen}, nil},
 		"own packets without ports": {Spec{On: "a", Packets: &Packets{Interface: "eth0", Own: true, Proto: "esp"}, Want: seen}, []string{
 			"packets.own: a packet of esp has no port to know it by"}},
-		"destinations":   {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
-		"nothing at all": {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
-		"two kinds":      {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
-		"no want":        {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
+		"a counter of rules": {Spec{On: "a", Nfacct: "ct_state_invalid_dropped_pkts", Want: grows}, nil},
+		"a counter with a long name": {Spec{On: "a", Nfacct: "thirty-two characters, this name", Want: grows}, []string{
+			`nfacct: "thirty-two characters, this name" is longer than the name of a counter can be`}},
+		"a counter with words": {Spec{On: "a", Nfacct: "x", Want: Want{Has: []string{"y"}}}, []string{"has: does not fit nfacct evidence"}},
+		"destinations":         {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
+		"nothing at all":       {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
+		"two kinds":            {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
+		"no want":              {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
 		"wants of other kinds": {Spec{On: "a", Sysctl: "a.b", Want: Want{Grows: ptr(true), Has: []string{"x"}, Is: "1"}}, []string{
 			"grows: does not fit sysctl evidence", "has: does not fit sysctl evidence"}},
 		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
@@ -77,6 +81,7 @@ func TestValidate(t *testing.T) {
 func TestTitle(t *testing.T) {
 	rows := map[string]Spec{
 		"XfrmInNoPols on a":                               {On: "a", Xfrm: "XfrmInNoPols"},
+		"nfacct drops on a":                               {On: "a", Nfacct: "drops"},
 		"conntrack to web:80 on a":                        {On: "a", Conntrack: &Conntrack{To: "web:80", Proto: "tcp"}},
 		"conntrack to web:53/udp on a":                    {On: "a", Conntrack: &Conntrack{To: "web:53", Proto: "udp"}},
 		`rule "-j MASQUERADE" in iptables nat on a`:       {On: "a", Rule: &Rule{Backend: "iptables", Table: "nat", Contains: "-j MASQUERADE"}},

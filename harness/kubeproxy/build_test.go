@@ -203,7 +203,7 @@ func TestBuildThatIsCancelledLeavesNothing(t *testing.T) {
 func TestOnlyOneBuildsAtATime(t *testing.T) {
 	cache := t.TempDir()
 	// What a killed run left must be gone before the build starts, and the binary is built once for both.
-	work := filepath.Join(cache, "kube-proxy", ".build-v1.36.3")
+	work := filepath.Join(cache, "kube-proxy", ".build-kube-proxy-v1.36.3")
 	if err := errors.Join(os.MkdirAll(work, 0o755), os.WriteFile(filepath.Join(work, "kube-proxy"), []byte("half"), 0o755)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/faultline-lab/faultline/harness/internal/gotool"
 )
 
 // pinned is the version whose module files are part of this repository. It is topology.DefaultKubeProxy; a test says
@@ -27,18 +30,18 @@ var modules embed.FS
 
 const kubernetes = "k8s.io/kubernetes"
 
-// writeModule writes the module in dir that kube-proxy is built in, and returns the -mod mode to build it with.
+// writeModule writes the module in g.Dir that kube-proxy is built in, and returns the -mod mode to build it with.
 //
 // For a pinned version the module files are the repository's: every source file is checked against checksums that were
 // reviewed with it, and go may not add to them. For others go.mod is derived from the version's own and go.sum is
 // filled by go, which checks each module against the checksum database it is configured with.
-func writeModule(ctx context.Context, g *goTool, dir, version string) (mode string, err error) {
+func writeModule(ctx context.Context, g *gotool.Tool, version string) (mode string, err error) {
 	mod, err := modules.ReadFile("modules/" + version + ".mod")
 	if errors.Is(err, fs.ErrNotExist) {
 		if mod, err = deriveModule(ctx, g, version); err != nil {
 			return "", err
 		}
-		return "mod", os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644)
+		return "mod", os.WriteFile(filepath.Join(g.Dir, "go.mod"), mod, 0o644)
 	}
 	if err != nil {
 		return "", err
@@ -48,18 +51,24 @@ func writeModule(ctx context.Context, g *goTool, dir, version string) (mode stri
 		return "", err
 	}
 	return "readonly", errors.Join(
-		os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644),
-		os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644),
+		os.WriteFile(filepath.Join(g.Dir, "go.mod"), mod, 0o644),
+		os.WriteFile(filepath.Join(g.Dir, "go.sum"), sum, 0o644),
 	)
 }
 
+// Module proxies differ in how they say that they do not have a version; some forbid it.
+var saysNoSuchVersion = regexp.MustCompile(`(?s)k8s\.io/kubernetes@.*(unknown revision|invalid version|403 Forbidden|404 Not Found|410 Gone|no matching versions)`)
+
 // deriveModule asks go for the go.mod of Kubernetes version and returns that of a module to build its commands in.
-func deriveModule(ctx context.Context, g *goTool, version string) ([]byte, error) {
+func deriveModule(ctx context.Context, g *gotool.Tool, version string) ([]byte, error) {
 	// go list wants to be in a module.
-	if err := os.WriteFile(filepath.Join(g.dir, "go.mod"), []byte("module faultline.invalid/kube-proxy\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(g.Dir, "go.mod"), []byte("module faultline.invalid/kube-proxy\n"), 0o644); err != nil {
 		return nil, err
 	}
-	out, err := g.run(ctx, "look up the version", "list", "-mod=mod", "-m", "-json", kubernetes+"@"+version)
+	out, err := g.Run(ctx, "look up the version", "list", "-mod=mod", "-m", "-json", kubernetes+"@"+version)
+	if failed := (*gotool.Error)(nil); errors.As(err, &failed) && !failed.Known() && saysNoSuchVersion.MatchString(failed.Said) {
+		failed.Err = ErrNoSuchVersion
+	}
 	if err != nil {
 		return nil, err
 	}

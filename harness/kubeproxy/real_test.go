@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/faultline-lab/faultline/harness/internal/cache"
 	"github.com/faultline-lab/faultline/harness/kubeproxy/api"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
@@ -56,13 +57,13 @@ func TestRealKubeProxy(t *testing.T) {
 }
 
 func cachedBinary(t *testing.T, version string) string {
-	cache, err := os.UserCacheDir()
+	dir, err := os.UserCacheDir()
 	if err != nil {
 		t.Log(err)
 		return ""
 	}
-	path := filepath.Join(cache, "faultline", "kube-proxy", FileName(version))
-	if have, err := isFile(path); !have || err != nil {
+	path := filepath.Join(dir, "faultline", "kube-proxy", FileName(version))
+	if have, err := cache.Has(path); !have || err != nil {
 		return ""
 	}
 	return path

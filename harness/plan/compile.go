@@ -21,7 +21,16 @@ func Compile(t *topology.Topology) (*Plan, error) {
 			return nil, fmt.Errorf("compile topology %s: %w", t.Name, err)
 		}
 	}
-	return &Plan{Topology: t.Name, Steps: c.steps}, nil
+	return &Plan{Topology: t.Name, Options: options(t), Steps: c.steps}, nil
+}
+
+// options says what was taken of t's choices.
+func options(t *topology.Topology) []string {
+	var said []string
+	for _, c := range t.Choices {
+		said = append(said, fmt.Sprintf("%s=%s, of %s", c.Name, c.Taken, strings.Join(c.Names(), ", ")))
+	}
+	return said
 }
 
 // compiler collects the steps of one topology.

@@ -89,12 +89,13 @@ func strict(data []byte, v any) error {
 // wire is a Plan as JSON.
 type wire struct {
 	Topology string            `json:"topology"`
+	Options  []string          `json:"options,omitempty"`
 	Steps    []json.RawMessage `json:"steps"`
 }
 
 // MarshalJSON writes p with one object per step.
 func (p Plan) MarshalJSON() ([]byte, error) {
-	w := wire{Topology: p.Topology, Steps: make([]json.RawMessage, len(p.Steps))}
+	w := wire{Topology: p.Topology, Options: p.Options, Steps: make([]json.RawMessage, len(p.Steps))}
 	for i, s := range p.Steps {
 		var err error
 		if w.Steps[i], err = MarshalStep(s); err != nil {
@@ -117,6 +118,6 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("decode plan: step %d: %w", i, err)
 		}
 	}
-	*p = Plan{Topology: w.Topology, Steps: steps}
+	*p = Plan{Topology: w.Topology, Options: w.Options, Steps: steps}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 // Plan is the ordered list of steps that builds a topology. A step refers only to nodes and interfaces that an earlier
 // step made.
 type Plan struct {
-	Topology string // name of the topology
+	Topology string   // name of the topology
+	Options  []string // what was taken of its choices, for a person: "cable=ipsec, of ipsec, vxlan"
 	Steps    []Step
 }
 

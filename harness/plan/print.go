@@ -71,14 +71,14 @@ func (s AddVLAN) step() []string {
 	return one(inNode("ip", s.Node, "link", "add", "link", s.Parent, "name", s.Interface, "type", "vlan", "id", strconv.Itoa(s.ID)))
 }
 
-// passing is the name of a macvlan on its way to another node. Before Linux 6.15 it is made beside its parent first,
-// where its own name may be taken: host and pod both call theirs eth0.
-const passing = "passing"
+// Passing is the name of a macvlan on its way to another node. Before Linux 6.15 its name is looked for beside its parent
+// first, where it may be taken: host and pod both call theirs eth0.
+const Passing = "passing"
 
 func (s AddMacvlan) step() []string {
 	name := s.Interface
 	if s.Parent.Node != s.Node {
-		name = passing
+		name = Passing
 	}
 	args := inNode("ip", s.Parent.Node, "link", "add", "link", s.Parent.Interface, "name", name)
 	if s.Parent.Node == s.Node {
@@ -86,7 +86,7 @@ func (s AddMacvlan) step() []string {
 	}
 	return []string{
 		Shell(append(args, "netns", s.Node, "type", "macvlan", "mode", s.Mode)...),
-		Shell(inNode("ip", s.Node, "link", "set", "dev", passing, "name", s.Interface)...),
+		Shell(inNode("ip", s.Node, "link", "set", "dev", Passing, "name", s.Interface)...),
 	}
 }
 

@@ -48,8 +48,11 @@ func (p *Plan) Script() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `#!/bin/sh
 # The network of topology %s. Run it as root; it needs ip and bridge (iproute2) and sysctl%s.
-# Each node is a network namespace: "ip netns exec NODE sh" is a shell in it. Take it all down again with:
 `, p.Topology, p.tools())
+	for _, o := range p.Options {
+		b.WriteString("# Its options: " + o + "; --set takes another.\n")
+	}
+	b.WriteString("# Each node is a network namespace: \"ip netns exec NODE sh\" is a shell in it. Take it all down again with:\n")
 	for _, l := range strings.Split(strings.TrimSuffix(p.Teardown(), "\n"), "\n") {
 		b.WriteString("#   " + l + "\n")
 	}

@@ -88,10 +88,15 @@ func underFix(s scenario.Scenario, seen probe.Observation, found []evidence.Find
 func trial() verdict.Trial {
 	s := experiment()
 	t := verdict.Trial{
-		Scenario:  s,
-		Set:       map[string]string{"kubeProxy.mode": "ipvs"},
-		Started:   began,
-		Place:     verdict.Place{Runtime: "vm", Kernel: "5.10.0-28-cloud-amd64", Accelerator: "tcg", Detail: "kvm: the guest hung | <for 3 s>"},
+		Scenario: s,
+		Set:      map[string]string{"kubeProxy.mode": "ipvs"},
+		Started:  began,
+		Place:    verdict.Place{Runtime: "vm", Kernel: "5.10.0-28-cloud-amd64", Accelerator: "tcg", Detail: "kvm: the guest hung | <for 3 s>"},
+		Choices: []verdict.Choice{
+			{Name: "cable", Says: "how the gateways are joined", Option: "vxlan", Options: []string{"ipsec", "vxlan"}, Why: "with cable=ipsec runtime vm lacks esp4 | in the kernel"},
+			{Name: "wire", Option: "veth", Options: []string{"veth", "none"}},
+			{Name: "pods", Option: "far", Options: []string{"near", "far"}, Given: true},
+		},
 		KubeProxy: verdict.KubeProxy{Version: "v1.36.3", Mode: "ipvs"},
 		Fault:     fault(s),
 		Took:      83*time.Second + 450*time.Millisecond,

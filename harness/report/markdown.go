@@ -68,9 +68,17 @@ func (m *markdown) place(r Report) {
 		{"kernel", r.Kernel},
 		{either(r.Accelerator != "", "accelerator", "place"), strings.TrimPrefix(r.Accelerator+either(r.Place != "", ", "+r.Place, ""), ", ")},
 		{"kube-proxy", r.KubeProxy.Version + either(r.KubeProxy.Mode != "", ", mode "+r.KubeProxy.Mode, "")},
+	}
+	for _, c := range r.Choices {
+		rows = append(rows, []string{"choice", verdict.Choice(c).String()})
+	}
+	rows = append(rows, [][]string{
 		{"settings given", r.Given.String()},
 		{"all settings", r.Settings.String()},
 		{"seen in", r.System},
+	}...)
+	for _, line := range r.LeftOut {
+		rows = append(rows, []string{"evidence left out", line})
 	}
 	for _, ref := range r.Refs {
 		rows = append(rows, []string{"reported in", ref})

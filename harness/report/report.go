@@ -38,6 +38,7 @@ type Report struct {
 	Accelerator string    `json:"accelerator"`                                  // of a vm: "kvm" or "tcg"; else empty
 	Kernel      string    `json:"kernel"`                                       // release of the kernel that was tried, as in uname -r
 	Place       string    `json:"place,omitempty"`                              // one line more about where the trial ran
+	Choices     []Choice  `json:"choices"`                                      // settings with alternatives that the topology has, and what was taken of them; empty too where no place was found
 	KubeProxy   KubeProxy `json:"kubeProxy"`                                    // of the lab that shows the fault
 	Verdict     Verdict   `json:"verdict"`                                      // on the fault
 	Why         string    `json:"why"`                                          // reason of the verdict on the fault
@@ -49,11 +50,22 @@ type Report struct {
 	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
 	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
 	NotVerified []string  `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
+	LeftOut     []string  `json:"leftOut"`                                      // evidence that was not asked for, each with what it needs and was not had here
 	Durations   Durations `json:"durations"`                                    // where the time went
 }
 
 // Settings are settings of a topology, values by path. They are never null.
 type Settings map[string]string
+
+// Choice is a setting of the topology with alternatives, and which of them the labs had.
+type Choice struct {
+	Name    string   `json:"name"`           // the setting, "cable"
+	Says    string   `json:"says,omitempty"` // what is chosen
+	Option  string   `json:"option"`         // the alternative that was taken
+	Options []string `json:"options"`        // all alternatives, the preferred one first
+	Given   bool     `json:"given"`          // a setting named it; else it is the first that the place can carry
+	Why     string   `json:"why"`            // what the place lacks for those before it; empty for the first one, or if it was given
+}
 
 // Maker is what made a report.
 type Maker struct {
@@ -175,6 +187,7 @@ func New(t verdict.Trial, by Maker) Report {
 		Accelerator: t.Place.Accelerator,
 		Kernel:      t.Place.Kernel,
 		Place:       t.Place.Detail,
+		Choices:     newChoices(t.Choices),
 		KubeProxy:   KubeProxy(t.KubeProxy),
 		Verdict:     t.Judgement.Verdict,
 		Why:         t.Judgement.Why,
@@ -186,6 +199,7 @@ func New(t verdict.Trial, by Maker) Report {
 		Inert:       newFixes(t.Scenario, t.Inert, true),
 		Matrix:      newMatrix(t),
 		NotVerified: t.NotVerified(),
+		LeftOut:     append([]string{}, t.LeftOut...),
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {
@@ -220,6 +234,14 @@ func merged(list ...map[string]string) Settings {
 		maps.Copy(all, m)
 	}
 	return all
+}
+
+func newChoices(taken []verdict.Choice) []Choice {
+	list := make([]Choice, len(taken))
+	for i, c := range taken {
+		list[i] = Choice(c)
+	}
+	return list
 }
 
 func newProbe(p verdict.Probed) Probe {

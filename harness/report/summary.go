@@ -34,21 +34,29 @@ func (t *Terminal) Close(r Report, dir string) {
 	}
 	t.matrix(r.Matrix)
 	t.line("")
-	outcome := t.style.red
+	for _, line := range r.LeftOut {
+		t.line("%s", t.style.yellow("evidence left out: "+oneLine(line)))
+	}
+	t.line("%s", t.style.outcome(r))
+	if dir != "" {
+		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
+	}
+}
+
+// outcome says in a line where the trial ran and what it comes to.
+func (s style) outcome(r Report) string {
+	colour := s.red
 	switch {
 	case r.Expected && len(r.NotVerified) == 0:
-		outcome = t.style.green
+		colour = s.green
 	case r.Expected, undisputed(r):
-		outcome = t.style.yellow
+		colour = s.yellow
 	}
 	took := ", in " + seconds(r.Durations.Total)
 	if r.ExitCode == verdict.ExitInterrupted {
 		took = "" // the conclusion says it
 	}
-	t.line("%s%s%s: %s", t.style.bold(r.name()), where(r), took, outcome(conclusion(r)))
-	if dir != "" {
-		t.line("report: %s", strings.TrimSuffix(dir, "/")+"/report.md")
-	}
+	return s.bold(r.name()) + where(r) + took + ": " + colour(conclusion(r))
 }
 
 // remark says of a verdict what its word does not.

@@ -11,14 +11,14 @@ import (
 )
 
 // Table writes a row for each of several reports: where it ran, the verdict on the fault, how many of the fixes, of the
-// inert fixes and, where there is a matrix, of its phases came out as documented, and how long it took. notRun are names
-// of what was left out, with the reason.
+// inert fixes and, where there is a matrix, of its phases came out as documented, how long it took, and what is not as
+// documented. notRun are names of what was left out, with the reason.
 func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 	st := style(o.Colour)
 	rows := [][]string{{"", "RUNTIME", "VERDICT", "FIXES", "INERT", "MATRIX", "TOOK"}}
 	for _, r := range reports {
 		rows = append(rows, []string{
-			r.name(), either(r.Runtime != "", r.Runtime, "-"), string(r.Verdict),
+			r.name(), r.runtime(), string(r.Verdict),
 			asDocumented(r.Fixes), asDocumented(r.Inert), r.Matrix.asStated(), seconds(r.Durations.Total),
 		})
 	}
@@ -50,7 +50,7 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 			case r.ExitCode == verdict.ExitInterrupted:
 				remark = "  " + st.yellow("interrupted")
 			case !r.Expected:
-				remark = "  " + st.red("not as documented")
+				remark = "  " + st.red("not as documented"+r.undocumented())
 			case len(r.NotVerified) > 0:
 				remark = "  " + st.yellow("not all verified")
 			}
@@ -60,6 +60,36 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 	for _, n := range notRun {
 		fmt.Fprintf(w, "  %s  %s\n", pad(n[0], wide[0]), st.yellow("not run: "+n[1]))
 	}
+}
+
+// runtime names the runtime, of a vm with its accelerator and its kernel: "vm/tcg 6.1.0-56-cloud-amd64".
+func (r Report) runtime() string {
+	switch {
+	case r.Runtime == "":
+		return "-"
+	case r.Accelerator != "":
+		return r.Runtime + "/" + r.Accelerator + " " + r.Kernel
+	}
+	return r.Runtime
+}
+
+// undocumented names what is not as documented beside the verdict on the fault, which the table has: ": iptables-mode
+// NotFixed, the matrix (before)". Without the fault nothing else was tried.
+func (r Report) undocumented() string {
+	var what []string
+	for _, f := range slices.Concat(r.Fixes, r.Inert) {
+		if !f.Expected && f.Verdict != verdict.NotTried {
+			what = append(what, f.Name+" "+string(f.Verdict))
+		}
+	}
+	if r.Matrix != nil {
+		for _, p := range r.Matrix.Phases {
+			if p.Asked && !p.Expected {
+				what = append(what, "the matrix ("+p.Phase+")")
+			}
+		}
+	}
+	return either(len(what) > 0, ": "+oneLine(strings.Join(what, ", ")), "")
 }
 
 // Heading stands before the story of a variant.

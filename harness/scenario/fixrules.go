@@ -5,25 +5,59 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 )
 
 func (r rules) fix(at fixAt) {
+	if !r.like(at) {
+		return // what it lacks may be what it was to have from there
+	}
 	r.need(at.path, "name", at.fix.Name, "name the fix: verdicts and --fix speak of it by its name")
 	r.means(at)
 	r.actions(at.path+".run", at.fix.Run)
 	r.actions(at.path+".undo", at.fix.Undo)
-	r.release(at.path+".needs.kernel", at.fix.Needs.Kernel, `"5.13"`, "a kernel release")
-	r.release(at.path+".needs.kubeProxy", at.fix.Needs.KubeProxy, `"1.31"`, "a release of kube-proxy")
+	r.needs(at.path+".needs", at.fix.Needs)
 	r.leaves(at)
 	r.expect(at)
+}
+
+func (r rules) needs(path string, n Needs) {
+	r.release(path+".kernel", n.Kernel, `"5.13"`, "a kernel release")
+	r.release(path+".kubeProxy", n.KubeProxy, `"1.31"`, "a release of kube-proxy")
+}
+
+// like checks that a fix has what it lacks from a fix of the scenario itself, and says whether it can be looked at.
+func (r rules) like(at fixAt) bool {
+	path := at.path + ".like"
+	if !r.Has(path) {
+		return true
+	}
+	part, _, _ := strings.Cut(at.path, "[")
+	if part != "variants" {
+		r.KeyErrorf(path, "write it out", "only a fix of a variant can be like another")
+		return false
+	}
+	list, what := r.whole.Fixes, "fix"
+	if at.inert {
+		list, what = r.whole.Inert, "inert fix"
+	}
+	var names []string
+	for _, f := range list {
+		names = append(names, f.Name)
+	}
+	if !slices.Contains(names, at.fix.Like) {
+		r.Errorf(path, yamlfile.Suggest(at.fix.Like, names), "the scenario has no %s %q", what, at.fix.Like)
+		return false
+	}
+	return true
 }
 
 func (r rules) release(path, release, example, what string) {
 	if !r.Has(path) {
 		return
 	}
-	if _, ok := version(release); !ok || strings.Count(release, ".") != 1 {
+	if _, ok := evidence.Release(release); !ok || strings.Count(release, ".") != 1 {
 		r.Errorf(path, "write its first two numbers, "+example, "%q is not %s", release, what)
 	}
 }
@@ -137,18 +171,17 @@ func (r rules) leaves(at fixAt) {
 		return
 	}
 	var names []string
+	gone := false // some evidence goes wherever it is tried
 	for _, e := range r.s.Fault.Evidence {
 		names = append(names, e.Name)
+		gone = gone || e.Needs == Needs{} && !slices.Contains(at.fix.Leaves, e.Name)
 	}
-	left := map[string]bool{}
 	for i, name := range at.fix.Leaves {
 		if !slices.Contains(names, name) {
 			r.Errorf(fmt.Sprintf("%s[%d]", path, i), yamlfile.Suggest(name, names), "the fault has no evidence %q", name)
-			continue
 		}
-		left[name] = true
 	}
-	if len(left) == len(names) {
-		r.KeyErrorf(path, "a fix must take away some evidence, or it may mend by chance", "the fix leaves all of the evidence")
+	if !gone && len(at.fix.Leaves) > 0 {
+		r.KeyErrorf(path, "a fix must take away some evidence wherever it is tried, or it may mend by chance", "the fix leaves all of the evidence")
 	}
 }

@@ -77,22 +77,6 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
-func TestMissing(t *testing.T) {
-	for _, row := range []struct{ needs, kernel, want string }{
-		{"", "5.10.0", ""},
-		{"5.13", "5.10.0-28-cloud-amd64", "needs kernel 5.13 or newer, here it is 5.10.0-28-cloud-amd64"},
-		{"5.13", "5.13.0", ""},
-		{"5.13", "6.1", ""},
-		{"5.13", "4.19.1", "needs kernel 5.13 or newer, here it is 4.19.1"},
-		{"6.1", "6.12+deb13-amd64", ""},
-		{"5.13", "unknown", ""},
-	} {
-		if got := (Needs{Kernel: row.needs}).Missing(row.kernel); got != row.want {
-			t.Errorf("%q on %q: %q, want %q", row.needs, row.kernel, got, row.want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add([]byte("controls: [{}]\nfault: {evidence: [{}]}\nfixes: [{probe: {}, leaves: [a]}]\ninert: [{leaves: [a]}]"))

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
@@ -11,8 +12,9 @@ import (
 // Parse reads a scenario. file is its name in positions. The error is everything that is wrong with the file at once, a
 // yamlfile.Errors. Whether the topology has the names that the scenario uses is not asked here: see CheckNames.
 func Parse(file string, src []byte) (*Scenario, error) {
-	s := &Scenario{}
-	s.doc, _ = yamlfile.Decode(file, src, s)
+	s := &Scenario{doc: yamlfile.Parse(file, src)}
+	s.inherit()
+	s.doc.Decode(s)
 	if !s.doc.Has("runtimes") {
 		s.Runtimes = usualRuntimes()
 	}
@@ -30,6 +32,26 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	}
 	s.join()
 	return s, nil
+}
+
+// inherit gives fixes of variants that are like one of the scenario's what they do not have themselves. It goes before the
+// scenario is decoded.
+func (s *Scenario) inherit() {
+	first := &Scenario{}
+	s.doc.Again().Decode(first)
+	for i, v := range first.Variants {
+		for _, part := range []struct {
+			name       string
+			from, into []Fix
+		}{{"fixes", first.Fixes, v.Fixes}, {"inert", first.Inert, v.Inert}} {
+			for k, f := range part.into {
+				at := slices.IndexFunc(part.from, func(of Fix) bool { return f.Like != "" && of.Name == f.Like })
+				if at >= 0 {
+					s.doc.Inherit(fmt.Sprintf("variants[%d].%s[%d]", i, part.name, k), fmt.Sprintf("%s[%d]", part.name, at), "evidence")
+				}
+			}
+		}
+	}
 }
 
 // Is says whether src is meant to be a scenario file, going by its keys.

@@ -139,8 +139,8 @@ func TestRules(t *testing.T) {
 			`12:14: two are called evidence "XfrmInNoPols on a"; the first is in line 11, give one of them another name
 17:14: the fault has no evidence "bits"; it can only be XfrmInNoPols on a`},
 
-		{"evidence of nothing", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, grows: true}\n    - {on: a, grows: true}", `11:7: the evidence says nothing about what to read; set one of xfrm, netstat, sysctl, conntrack, rule, packets, ipvs
-12:7: the evidence says nothing about what to read; set one of xfrm, netstat, sysctl, conntrack, rule, packets, ipvs`},
+		{"evidence of nothing", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, grows: true}\n    - {on: a, grows: true}", `11:7: the evidence says nothing about what to read; set one of xfrm, netstat, nfacct, sysctl, conntrack, rule, packets, ipvs
+12:7: the evidence says nothing about what to read; set one of xfrm, netstat, nfacct, sysctl, conntrack, rule, packets, ipvs`},
 		{"evidence of two kinds", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, xfrm: XfrmInNoPols, sysctl: a.b, grows: true}", `11:7: the evidence reads xfrm and sysctl at once; write a line of evidence for each`},
 		{"evidence that wants nothing", "- {on: a, xfrm: XfrmInNoPols, grows: true}", "- {on: a, xfrm: XfrmInNoPols}", `11:7: the evidence says nothing about what must be there; xfrm evidence takes grows, count`},
 		{"evidence on no node", "- {on: a, xfrm", "- {xfrm", `11:7: the evidence names no node; on: NODE says where to look`},
@@ -177,10 +177,18 @@ func TestRules(t *testing.T) {
 		{"a command as text", "run: [{on: a, cmd: [ip, link]}]", "run: [{on: a, cmd: ip link}]", `15:24: a list is wanted here, not a single value; write [ip, link]`},
 		{"evidence that does not exist is left", "leaves: [bits]", "leaves: [bit]", `17:14: the fault has no evidence "bit"; did you mean "bits"?`},
 		{"all evidence is left", "leaves: [bits]", "leaves: [bits, XfrmInNoPols on a]",
-			`17:5: the fix leaves all of the evidence; a fix must take away some evidence, or it may mend by chance`},
+			`17:5: the fix leaves all of the evidence; a fix must take away some evidence wherever it is tried, or it may mend by chance`},
 		{"a kernel that is no release", "kernel: 5.10", "kernel: newest", `19:21: "newest" is not a kernel release; write its first two numbers, "5.13"`},
 		{"an inert fix by another probe", inert, "    probe: {name: x, from: a, to: \"b:1\", want: refused}\n",
 			`23:5: an inert fix cannot ask in another way; write exactly one of run, set`},
+		{"evidence that not every place has", "grows: true}\n    - {name: bits,", "grows: true}\n    - {needs: {kernel: 5.13, kubeProxy: 1.31}, name: bits,", ``},
+		{"evidence that needs no release", "lacks: [DST_NAT]}", "lacks: [DST_NAT], needs: {kubeProxy: v1.31}}",
+			`12:91: "v1.31" is not a release of kube-proxy; write its first two numbers, "1.31"`},
+		{"a fix that leaves all of the evidence that every place has", "grows: true}", "grows: true, needs: {kernel: 5.13}}",
+			`17:5: the fix leaves all of the evidence; a fix must take away some evidence wherever it is tried, or it may mend by chance`},
+		{"no evidence that every place has", "    - {on: a, xfrm: XfrmInNoPols, grows: true}\n    - {name: bits,", "    - {needs: {kernel: 5.13}, name: bits,",
+			`10:3: all of the evidence has needs: where none of it is to be had, any cause would do; let some of it need nothing
+16:5: the fix leaves all of the evidence; a fix must take away some evidence wherever it is tried, or it may mend by chance`},
 		{"an inert fix that leaves evidence", inert, inert + "    leaves: [bits]\n", `24:5: an inert fix leaves all of the evidence; take it out`},
 		{"a price that is documented", fixes, fixes + "    expect: SideEffect\n    breaks: [by address]\n", ``},
 		{"a price that nobody knows", fixes, fixes + "    expect: SideEffect\n",

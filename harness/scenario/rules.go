@@ -16,7 +16,8 @@ import (
 // rules holds a scenario against what every scenario must have to be an experiment, and adds what it lacks to the Doc.
 type rules struct {
 	*yamlfile.Doc
-	s *Scenario
+	s     *Scenario
+	whole *Scenario // s is it, or one of its variants
 }
 
 // names of scenarios become names of directories and of tests.
@@ -30,7 +31,7 @@ func (r rules) all() {
 		r.variants(each)
 	}
 	for _, s := range each {
-		rules{Doc: r.Doc, s: s}.experiment()
+		rules{Doc: r.Doc, s: s, whole: r.s}.experiment()
 	}
 }
 
@@ -189,6 +190,8 @@ func (r rules) fault() {
 	}
 	if len(f.Evidence) == 0 {
 		r.KeyErrorf(at+".evidence", "write what the kernel shows when the fault has this cause: a symptom alone can have many", "no evidence")
+	} else if !slices.ContainsFunc(f.Evidence, func(e evidence.Spec) bool { return e.Needs == Needs{} }) {
+		r.KeyErrorf(at+".evidence", "let some of it need nothing", "all of the evidence has needs: where none of it is to be had, any cause would do")
 	}
 	if !r.Has(at + ".mended") {
 		r.Errorf(at+".mended", "write what the same probe must see once the fault is gone", "no mended")
@@ -212,6 +215,7 @@ func (r rules) evidence(at evidenceAt) {
 	var names []named
 	for i, e := range at.specs {
 		path := fmt.Sprintf("%s[%d]", at.path, i)
+		r.needs(path+".needs", e.Needs)
 		problems := e.Validate()
 		for _, p := range problems {
 			r.evidenceProblem(path, p)

@@ -43,7 +43,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; default 4s
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; default 4s, which an answer that is expected always gets
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`
@@ -67,6 +67,9 @@ type Fault struct {
 // Together says how it changes things.
 type Fix struct {
 	Name string `yaml:"name" json:"name"`
+	// Like is, of a variant's fix, one of the scenario's by its name: what this one lacks, its name too, it has from there,
+	// and of evidence all that has another name.
+	Like string `yaml:"like,omitempty" json:"like,omitempty"`
 	Says string `yaml:"says,omitempty" json:"says,omitempty"` // one sentence for a person
 	// Needs names what the place must have for this fix; where it does not, Unsupported is the expected verdict.
 	Needs Needs `yaml:"needs,omitempty" json:"needs,omitzero"`
@@ -115,10 +118,7 @@ type Variant struct {
 }
 
 // Needs is what a fix asks of the place it is tried in.
-type Needs struct {
-	Kernel    string `yaml:"kernel,omitempty" json:"kernel,omitempty"`       // lowest kernel release, "5.13"
-	KubeProxy string `yaml:"kubeProxy,omitempty" json:"kubeProxy,omitempty"` // lowest release of kube-proxy, "1.31"
-}
+type Needs = evidence.Needs
 
 // Action is something done on a node: a command, or a restart.
 type Action struct {

@@ -59,9 +59,12 @@ func schema(t *testing.T) []byte {
 		release := property(t, s, "Needs", what)
 		release.Type, release.OneOf = "", []*jsonschema.Schema{{Type: "string"}, {Type: "number"}}
 	}
+	fix := s.Definitions["Fix"]
+	whole := &jsonschema.Schema{Required: fix.Required}
 	for _, way := range []string{"run", "set", "probe", "together"} {
-		s.Definitions["Fix"].OneOf = append(s.Definitions["Fix"].OneOf, &jsonschema.Schema{Required: []string{way}})
+		whole.OneOf = append(whole.OneOf, &jsonschema.Schema{Required: []string{way}})
 	}
+	fix.AnyOf, fix.Required = []*jsonschema.Schema{whole, {Required: []string{"like"}}}, nil // one that is like another has what it lacks from there
 	for _, what := range []string{"cmd", "restart"} {
 		s.Definitions["Action"].OneOf = append(s.Definitions["Action"].OneOf, &jsonschema.Schema{Required: []string{what}})
 	}

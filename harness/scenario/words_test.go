@@ -121,20 +121,6 @@ func TestRulesOfWords(t *testing.T) {
 	}
 }
 
-func TestMissingKubeProxy(t *testing.T) {
-	for _, row := range []struct{ needs, have, want string }{
-		{"1.31", "v1.29.6", "needs kube-proxy v1.31 or newer, here it is v1.29.6"},
-		{"1.31", "v1.31.0", ""},
-		{"1.31", "v1.36.3", ""},
-		{"", "v1.29.6", ""},
-		{"1.31", "", ""}, // none runs
-	} {
-		if got := (Needs{KubeProxy: row.needs}).MissingKubeProxy(row.have); got != row.want {
-			t.Errorf("%s, %s: got %q, want %q", row.needs, row.have, got, row.want)
-		}
-	}
-}
-
 func TestNamesOfWords(t *testing.T) {
 	s, err := Parse("s.yaml", []byte(large))
 	if err != nil {

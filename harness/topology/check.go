@@ -33,6 +33,7 @@ type nodeIndex struct {
 func check(d *yamlfile.Doc, t *Topology) {
 	c := &checker{Doc: d, t: t, nodes: map[string]*nodeIndex{}, owner: map[netip.Addr]string{}}
 	c.name("topology", "topology", t.Name)
+	c.choices()
 	if len(t.Nodes) == 0 {
 		c.Errorf("nodes", "list at least one node under nodes:", "the topology has no nodes")
 	}

@@ -15,19 +15,21 @@ type (
 
 // Parse reads a topology file. name is the file's name, for messages only. set holds values by path, which go before
 // those of the file, whether it has them or not: "kubeProxy.mode", "nodes.cloud.kubeProxy.mode" (items of lists by
-// their names). An error is an Errors with everything that is wrong; a Topology that is returned keeps all the rules,
+// their names). The name of a choice as the path takes one of its options; where there is none, it is the first. An error is an Errors with everything that is wrong; a Topology that is returned keeps all the rules,
 // and has its defaults filled in.
 func Parse(name string, src []byte, set map[string]string) (*Topology, error) {
 	t := &Topology{}
-	d := yamlfile.Parse(name, src)
-	d.Set(set, t)
-	d.Decode(t)
-	t.fill()
-	check(d, t)
-	if err := d.Err(); err != nil {
-		return nil, err
+	d, _ := yamlfile.Decode(name, src, t)
+	if len(t.Choices) == 0 {
+		return read(name, src, set, nil, nil)
 	}
-	return t, nil
+	// What is wrong with the rest of the file, each of its alternatives tells.
+	before := len(d.Errors())
+	(&checker{Doc: d, t: t}).choices()
+	if d.Broken("choices") || len(d.Errors()) > before {
+		return nil, d.Err()
+	}
+	return t.parse(name, src, set)
 }
 
 // Is says whether src is meant to be a topology file, going by its keys. A scenario, which names its topology by the

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/invopop/jsonschema"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 )
 
 // The words that the language has where there is a choice.
@@ -24,8 +26,8 @@ var (
 	protocols    = []string{"TCP", "UDP"}
 )
 
-// choices is where the schema has which of them.
-var choices = map[string][]string{
+// enums is where the schema has which of them.
+var enums = map[string][]string{
 	"Node.role": roles, "Macvlan.mode": macvlanModes, "Route.type": routeTypes, "Ruleset.tool": ruleTools,
 	"KubeProxy.mode": proxyModes, "Service.type": serviceTypes, "ServicePort.protocol": protocols,
 }
@@ -52,12 +54,14 @@ func Schema() []byte {
 			case reflect.TypeFor[[]netip.Prefix]():
 				one := &jsonschema.Schema{Type: "string"}
 				return &jsonschema.Schema{OneOf: []*jsonschema.Schema{one, {Type: "array", Items: one}}}
+			case reflect.TypeFor[yamlfile.Paths]():
+				return &jsonschema.Schema{Type: "object"}
 			}
 			return nil
 		},
 	}
 	s := r.Reflect(&Topology{})
-	for place, words := range choices {
+	for place, words := range enums {
 		name, field, _ := strings.Cut(place, ".")
 		property, _ := s.Definitions[name].Properties.Get(field)
 		for _, w := range words {

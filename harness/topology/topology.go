@@ -4,7 +4,11 @@
 // excerpt and what would be right. It is pure: the same file gives the same value on every machine, nothing is built.
 package topology
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
+)
 
 // Role of a node. It decides defaults only: hosts and routers forward IPv4 and IPv6, pods and switches do not.
 type Role string
@@ -21,12 +25,32 @@ const (
 type Topology struct {
 	Name  string `yaml:"topology"`
 	Title string `yaml:"title,omitempty"`
+	// Choices are settings with alternatives, of which the first is taken that the place where a lab is built can carry.
+	Choices []Choice `yaml:"choices,omitempty"`
 	// KubeProxy holds the defaults for every node that runs kube-proxy.
 	KubeProxy KubeProxy `yaml:"kubeProxy,omitempty"`
 	Nodes     []Node    `yaml:"nodes"`
 	Links     []Link    `yaml:"links,omitempty"`
 	IPsec     []Tunnel  `yaml:"ipsec,omitempty"`
 	Services  []Service `yaml:"services,omitempty"`
+}
+
+// Choice is a setting with alternatives: how gateways are joined, for example. A setting that has its name takes one
+// of them wherever the lab is built: "cable=vxlan".
+type Choice struct {
+	Name    string   `yaml:"name"`           // of no other setting
+	Says    string   `yaml:"says,omitempty"` // what is chosen, for a person
+	Options []Option `yaml:"options"`        // in the order of preference, at least two
+
+	Taken string `yaml:"-"` // of what Parse gives: the option that the topology has,
+	Given bool   `yaml:"-"` // and whether a setting names it
+}
+
+// Option is one alternative of a Choice. What it sets goes before the rest of the file, and every other setting before
+// what it sets.
+type Option struct {
+	Name string         `yaml:"name"`
+	Set  yamlfile.Paths `yaml:"set,omitempty"` // settings by path, as "nodes.gateway.routes", their values in YAML; empty: the file as it stands
 }
 
 // Node is one network namespace.

@@ -6,6 +6,7 @@ package verdict
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
@@ -103,7 +104,9 @@ type Trial struct {
 	Set       map[string]string // settings of the topology that were given on top of the scenario's own
 	Started   time.Time
 	Place     Place
+	Choices   []Choice   // of the topology, as they were taken; none where it has none or no place was found
 	KubeProxy KubeProxy  // of the base lab
+	LeftOut   []string   // evidence of Scenario's file that is not in Scenario, each with what it needs that Place does not have
 	Fault     *FaultSeen // nil where the lab did not come up
 	Judgement Judgement  // on the fault
 	Fixes     []Tried
@@ -117,6 +120,30 @@ type Trial struct {
 // Place is where a trial ran.
 type Place struct {
 	Runtime, Kernel, Accelerator, Detail string
+}
+
+// Choice is a setting of the topology with alternatives, and which of them all labs of a trial had, unless a fix sets it.
+type Choice struct {
+	Name, Says, Option string
+	Options            []string // all of them, the preferred one first
+	Given              bool     // a setting named it
+	Why                string   // why it is none of the preferred ones; empty for the first, or if it was given
+}
+
+// String says in a line what was taken, and why.
+func (c Choice) String() string {
+	why := "because " + c.Why
+	switch {
+	case c.Given:
+		why = "given"
+	case c.Why == "":
+		why = "the first of " + strings.Join(c.Options, ", ")
+	}
+	says := ""
+	if c.Says != "" {
+		says = " (" + c.Says + ")"
+	}
+	return c.Name + says + ": " + c.Option + ", " + why
 }
 
 // KubeProxy is what a trial's base lab runs as kube-proxy; empty where the topology runs none. Where nodes differ, each

@@ -32,6 +32,8 @@ func newReader(kind string) (reader, error) {
 		return same(readXfrm), nil
 	case "netstat":
 		return same(readNetstat), nil
+	case "nfacct":
+		return same(readNfacct), nil
 	case "sysctl":
 		return same(readSysctl), nil
 	case "rule":

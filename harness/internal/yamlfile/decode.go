@@ -20,7 +20,7 @@ type Shorthand interface {
 // Decode fills the struct that into points to with the Doc's values. Fields go by their yaml tags (name, "-", inline).
 // Numbers, booleans and text go into Go's kinds; numbers and booleans also into strings, as they are written. Types
 // with UnmarshalText (netip.Addr, netip.Prefix) and time.Duration are read from text, structs that implement Shorthand
-// from a mapping or from text. A list of such types may be written as its only item. A pointer is set when its key is there, if only as {}. Whatever cannot be decoded is an
+// from a mapping or from text, Paths from a mapping. A list of such types may be written as its only item. A pointer is set when its key is there, if only as {}. Whatever cannot be decoded is an
 // error of the Doc, and is left as it was.
 //
 // Decode panics on types that it does not know: they are a mistake in the program.
@@ -35,6 +35,7 @@ var (
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	addrType     = reflect.TypeFor[netip.Addr]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
+	pathsType    = reflect.TypeFor[Paths]()
 )
 
 // value decodes n into v.
@@ -62,6 +63,12 @@ func (d *Doc) value(path string, n *node, v reflect.Value) {
 	if short, ok := v.Addr().Interface().(Shorthand); ok && n.kind == scalar {
 		if err := short.FromScalar(n.text); err != nil {
 			d.fail(path, n, "", "%v", err)
+		}
+		return
+	}
+	if v.Type() == pathsType {
+		if d.is(path, n, mapping) {
+			v.Set(reflect.ValueOf(n.keys()))
 		}
 		return
 	}

@@ -1,7 +1,9 @@
 package yamlfile
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,6 +44,22 @@ func (e Errors) Error() string {
 		texts[i] = one.Error()
 	}
 	return strings.Join(texts, "\n")
+}
+
+// Sorted returns what is wrong with the settings, which may be the cause of others, then what is wrong with the file by
+// position, each once.
+func (e Errors) Sorted() Errors {
+	sorted := slices.Clone(e)
+	slices.SortStableFunc(sorted, func(a, b *Error) int {
+		return cmp.Or(
+			cmp.Compare(min(a.Line, 1), min(b.Line, 1)),
+			cmp.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Msg, b.Msg),
+		)
+	})
+	return slices.CompactFunc(sorted, func(a, b *Error) bool { return *a == *b })
 }
 
 // Unwrap lets errors.As find each *Error.

@@ -14,23 +14,75 @@ import (
 // "name" (or "node"), or by its number from 0: "nodes.cloud.kubeProxy.mode", "links.0.mtu". The rest of a path below a
 // map is the map's key: "nodes.cloud.sysctls.net.ipv4.ip_forward". Values for lists and mappings are YAML.
 //
-// Mistakes in paths and values are errors of the Doc whose File is "set PATH=VALUE".
-func (d *Doc) Set(settings map[string]string, into any) {
+// Mistakes in paths and values are errors of the Doc whose File is "set PATH=VALUE". also are words that the caller takes
+// as settings beside the struct's fields: they are suggested to who mistypes one.
+func (d *Doc) Set(settings map[string]string, into any, also ...string) {
 	if d.root == nil {
 		return
 	}
 	for _, path := range slices.Sorted(maps.Keys(settings)) {
-		s := setting{doc: d, value: settings[path], at: Position{File: "set " + path + "=" + settings[path]}}
+		s := setting{doc: d, value: settings[path], at: setAt(path, settings[path]), also: also}
 		if n := s.put(path, reflect.TypeOf(into).Elem(), d.root); n != nil {
 			d.root = n
 		}
 	}
 }
 
+// SetErrorf adds a mistake about the setting of path to value.
+func (d *Doc) SetErrorf(path, value, hint, format string, args ...any) {
+	d.add(setAt(path, value), hint, format, args...)
+}
+
+func setAt(path, value string) Position { return Position{File: "set " + path + "=" + value} }
+
+// Overlay is Set with settings that stand in the file itself: the mapping at path has them, values by their paths, in
+// place of text the YAML itself. They keep their positions, and so do mistakes in them.
+func (d *Doc) Overlay(path string, into any) {
+	_, _, n := d.find(path)
+	if d.root == nil || !d.Has(path) || n.kind != mapping {
+		return // nothing there, or what Decode tells
+	}
+	for _, f := range n.fields {
+		s := setting{doc: d, node: f.value, at: f.pos}
+		if n := s.put(f.key, reflect.TypeOf(into).Elem(), d.root); n != nil {
+			d.root = n
+		}
+	}
+}
+
+// Inherit gives the mapping at path those fields of the mapping at from that it lacks. They keep their positions. merged
+// are fields that both may have, lists: of these it gets the items of whose name it has none, in front of its own.
+func (d *Doc) Inherit(path, from string, merged ...string) {
+	_, _, to := d.find(path)
+	_, _, other := d.find(from)
+	if !d.Has(path) || !d.Has(from) || to.kind != mapping || other.kind != mapping {
+		return
+	}
+	for _, f := range other.fields {
+		own := to.field(f.key)
+		switch {
+		case own == nil:
+			to.fields = append(to.fields, f)
+		case slices.Contains(merged, f.key) && own.value.kind == sequence && f.value.kind == sequence:
+			list := *own.value
+			list.items = slices.DeleteFunc(slices.Clone(f.value.items), func(n *node) bool {
+				return slices.ContainsFunc(own.value.items, func(o *node) bool { return n.name() != "" && o.name() == n.name() })
+			})
+			list.items = append(list.items, own.value.items...)
+			own.value = &list
+		}
+	}
+}
+
+// Paths is decoded from a mapping: its keys, in the file's order. What stands below them is left for Overlay.
+type Paths []string
+
 type setting struct {
 	doc   *Doc
 	value string
+	node  *node // in place of value: what stands in the file
 	at    Position
+	also  []string
 }
 
 func (s *setting) errorf(hint, format string, args ...any) *node {
@@ -65,7 +117,11 @@ func (s *setting) putField(path string, t reflect.Type, n *node) *node {
 	known := fieldsOf(t)
 	i := slices.IndexFunc(known, func(k structField) bool { return k.name == name })
 	if i < 0 {
-		return s.errorf(Suggest(name, names(known)), "unknown setting %q", name)
+		words := names(known)
+		if n == s.doc.root {
+			words = append(words, s.also...)
+		}
+		return s.errorf(Suggest(name, words), "unknown setting %q", name)
 	}
 	return s.putKey(name, rest, known[i].typ, n)
 }
@@ -146,6 +202,9 @@ func (n *node) name() string {
 
 // parse makes a node of the setting's value.
 func (s *setting) parse(t reflect.Type) *node {
+	if s.node != nil {
+		return s.fitting(t, s.node)
+	}
 	short := reflect.PointerTo(t).Implements(reflect.TypeFor[Shorthand]()) && !strings.HasPrefix(s.value, "{")
 	if single(t) || short {
 		return &node{kind: scalar, pos: s.at, text: s.value}
@@ -157,21 +216,31 @@ func (s *setting) parse(t reflect.Type) *node {
 	if len(inner.errs) > 0 || inner.root == nil {
 		return nil
 	}
-	// Put into the file, a value of another shape would take away what everything else refers to.
-	item := inner.root.kind == scalar && t.Kind() == reflect.Slice // of a list that may be written as its only item
-	if want := shape(t); !short && !item && inner.root.kind != want {
-		return s.errorf("", "%s is wanted here, not %s", want, inner.root.kind)
+	if s.fitting(t, inner.root) == nil {
+		return nil
 	}
 	inner.root.move(s.at)
 	return inner.root
 }
 
-// shape is the kind of node that values of t are decoded from, where they are no single values.
-func shape(t reflect.Type) kind {
-	if t.Kind() == reflect.Slice {
-		return sequence
+// fitting returns n if it has the shape of what it is put in place of, else nil after an error: put into the file, a value
+// of another shape would take away what everything else refers to.
+func (s *setting) fitting(t reflect.Type, n *node) *node {
+	want := mapping
+	switch {
+	case n.kind == refused: // told already
+		return nil
+	case single(t):
+		want = scalar
+	case t.Kind() == reflect.Slice:
+		want = sequence
 	}
-	return mapping
+	item := n.kind == scalar && t.Kind() == reflect.Slice // of a list that may be written as its only item
+	short := n.kind == scalar && reflect.PointerTo(t).Implements(reflect.TypeFor[Shorthand]())
+	if n.kind != want && !item && !short {
+		return s.errorf("", "%s is wanted here, not %s", want, n.kind)
+	}
+	return n
 }
 
 // move gives n and everything below it the position at.

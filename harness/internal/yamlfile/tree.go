@@ -50,6 +50,15 @@ func (n *node) field(key string) *field {
 	return nil
 }
 
+// keys returns the keys of a mapping, in the file's order.
+func (n *node) keys() Paths {
+	keys := make(Paths, len(n.fields))
+	for i, f := range n.fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
 // Parse reads the YAML of src without decoding it, so that settings can be applied before. file is the name used in
 // positions.
 func Parse(file string, src []byte) *Doc {

@@ -10,7 +10,6 @@
 package yamlfile
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,24 +42,17 @@ func Decode(file string, src []byte, into any) (*Doc, Errors) {
 	return d, d.Errors()
 }
 
-// Errors returns everything that is wrong so far: the settings', which may be the cause of others, then the file's by
-// position, each once.
-func (d *Doc) Errors() Errors {
-	sorted := slices.Clone(d.errs)
-	slices.SortStableFunc(sorted, func(a, b *Error) int {
-		return cmp.Or(
-			cmp.Compare(min(a.Line, 1), min(b.Line, 1)),
-			cmp.Compare(a.File, b.File),
-			cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Msg, b.Msg),
-		)
-	})
-	return slices.CompactFunc(sorted, func(a, b *Error) bool { return *a == *b })
-}
+// Errors returns everything that is wrong so far, sorted.
+func (d *Doc) Errors() Errors { return d.errs.Sorted() }
 
 // Err returns Errors as an error, nil if nothing is wrong.
 func (d *Doc) Err() error { return d.Errors().Err() }
+
+// Again returns a Doc of the same values of which nothing was decoded yet, for who must look at them before. Its mistakes
+// are its own.
+func (d *Doc) Again() *Doc {
+	return &Doc{file: d.file, lines: d.lines, root: d.root, errs: slices.Clone(d.errs), holes: map[string]bool{}}
+}
 
 // At returns the position of the value at path, or of the nearest value around it if there is none.
 func (d *Doc) At(path string) Position {

@@ -262,3 +262,125 @@ func TestWhatFollowsFromAMistakeIsLeftOut(t *testing.T) {
 		t.Error("Broken is wrong")
 	}
 }
+
+// overlaid is file with settings that stand in it.
+type overlaid struct {
+	Name  string         `yaml:"name"`
+	Nodes []item         `yaml:"nodes,omitempty"`
+	More  yamlfile.Paths `yaml:"more,omitempty"`
+	After string         `yaml:"after,omitempty"`
+}
+
+func TestOverlay(t *testing.T) {
+	d := yamlfile.Parse("f.yaml", []byte(`
+name: all
+more:
+  nodes.one.to: [a, {node: b}]
+  nodes.one.addresses: 10.0.0.1/24
+  nodes.0.proxy.mode: plain
+  after: x
+nodes: [{name: one, port: 1}]
+`))
+	var got overlaid
+	d.Overlay("more", &got)
+	d.Overlay("missing", &got)
+	d.Overlay("name", &got)
+	d.Set(map[string]string{"nodes.one.proxy.mode": "bold"}, &got)
+	d.Decode(&got)
+	if err := d.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := overlaid{
+		Name: "all", After: "x", More: yamlfile.Paths{"nodes.one.to", "nodes.one.addresses", "nodes.0.proxy.mode", "after"},
+		Nodes: []item{{Name: "one", Port: 1, To: []target{{"a"}, {"b"}}, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}, Proxy: &proxy{Mode: "bold"}}},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := d.At("nodes[0].to[1].node"), (yamlfile.Position{File: "f.yaml", Line: 4, Column: 28}); got != want {
+		t.Errorf("At = %+v, want %+v", got, want)
+	}
+}
+
+func TestOverlayErrors(t *testing.T) {
+	d := yamlfile.Parse("f.yaml", []byte(`name: all
+more:
+  nodes.two.port: 3
+  nodes.one.prot: 3
+  nodes.one.port: many
+  nodes.one.to: {a: b}
+  name: &a b
+nodes: [{name: one, port: 1}]
+`))
+	var got overlaid
+	d.Overlay("more", &got)
+	d.SetErrorf("name", "b", "write a", "wrong %s", "name")
+	d.Decode(&got)
+	const want = `set name=b: wrong name
+  write a
+f.yaml:3:3: no "two" in this list of 1
+    3 |   nodes.two.port: 3
+      |   ^
+  it can only be one
+f.yaml:4:3: unknown setting "prot"
+    4 |   nodes.one.prot: 3
+      |   ^
+  did you mean "port"?
+f.yaml:5:19: "many" is not a whole number
+    5 |   nodes.one.port: many
+      |                   ^
+  write a decimal number
+f.yaml:6:3: a list is wanted here, not a mapping
+    6 |   nodes.one.to: {a: b}
+      |   ^
+f.yaml:7:9: anchor is not part of this language
+    7 |   name: &a b
+      |         ^
+  write the value out`
+	if err := d.Err(); err == nil || err.Error() != want {
+		t.Errorf("%s", cmp.Diff(want, err.Error()))
+	}
+}
+
+func TestSetSuggestsWhatTheCallerTakes(t *testing.T) {
+	d := yamlfile.Parse("f.yaml", []byte("name: all\nnodes: [{name: one}]\n"))
+	d.Set(map[string]string{"cabel": "x", "nodes.one.cabel": "x"}, &overlaid{}, "cable")
+	const want = "set cabel=x: unknown setting \"cabel\"\n  did you mean \"cable\"?\nset nodes.one.cabel=x: unknown setting \"cabel\"\n  one of addresses, name, on, port, proxy, to, via"
+	if err := d.Err(); err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestInherit(t *testing.T) {
+	d := yamlfile.Parse("f.yaml", []byte(`
+nodes:
+  - {name: one, port: 1, to: [{node: a}, {node: b}, c]}
+  - {name: two, on: true, to: [{node: b}, d]}
+  - {port: 3}
+name: all
+`))
+	var first, got overlaid
+	d.Again().Decode(&first)
+	d.Inherit("nodes[1]", "nodes[0]", "to")
+	d.Inherit("nodes[2]", "nodes[0]")
+	d.Inherit("nodes[9]", "nodes[0]")
+	d.Inherit("nodes[0]", "name")
+	d.Decode(&got)
+	if err := d.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := []item{
+		{Name: "one", Port: 1, To: []target{{"a"}, {"b"}, {"c"}}},
+		{Name: "two", Port: 1, On: true, To: []target{{"a"}, {"c"}, {"b"}, {"d"}}},
+		{Name: "one", Port: 3, To: []target{{"a"}, {"b"}, {"c"}}},
+	}
+	if diff := cmp.Diff(want, got.Nodes, cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})); diff != "" {
+		t.Error(diff)
+	}
+	if len(first.Nodes[1].To) != 2 || first.Nodes[1].Port != 0 {
+		t.Errorf("what was decoded before has changed: %+v", first.Nodes)
+	}
+	if at := d.At("nodes[1].to[0]"); at.Line != 3 || at.Column != 31 {
+		t.Errorf("At = %+v, want where it stands in the other one", at)
+	}
+}

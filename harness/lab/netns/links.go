@@ -121,7 +121,7 @@ var macvlanModes = map[string]netlink.MacvlanMode{
 	"passthru": netlink.MACVLAN_MODE_PASSTHRU,
 }
 
-// addMacvlan asks the parent's namespace, which knows the parent, for an interface in the node's.
+// addMacvlan asks the parent's namespace, which knows the parent, for an interface in the node's, where it gets its name.
 func (l *innerLab) addMacvlan(s plan.AddMacvlan) error {
 	child, err := l.node(s.Node)
 	if err != nil {
@@ -136,11 +136,29 @@ func (l *innerLab) addMacvlan(s plan.AddMacvlan) error {
 		if macvlan.ParentIndex, err = parent.index(s.Parent.Interface); err != nil {
 			return err
 		}
-		if child != parent {
-			macvlan.Namespace = netlink.NsFd(child.fd())
+		if child == parent {
+			return parent.addLink(macvlan)
 		}
-		return parent.addLink(macvlan)
+		macvlan.Name, macvlan.Namespace = plan.Passing, netlink.NsFd(child.fd())
+		if err := parent.addLink(macvlan); err != nil {
+			return err
+		}
+		return child.rename(plan.Passing, s.Interface)
 	})
+}
+
+// rename gives an interface its name. It must be down.
+func (n *node) rename(from, to string) error {
+	index, err := n.index(from)
+	if err != nil {
+		return err
+	}
+	if err := n.handle.LinkSetName(byIndex(index), to); err != nil {
+		return fmt.Errorf("call interface %s %s: %w", from, to, err)
+	}
+	delete(n.indexes, from)
+	n.indexes[to] = index
+	return nil
 }
 
 func (n *node) addDummy(s plan.AddDummy) error {

@@ -1,4 +1,4 @@
-package kubeproxy
+package cache
 
 import (
 	"context"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock takes the lock file at path and calls waiting once if another process has it. The kernel gives the lock back
+// Lock takes the lock file at path and calls waiting once if another process has it. The kernel gives the lock back
 // when its holder dies, however it dies. The file itself stays: removing it would let two holders in.
-func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)

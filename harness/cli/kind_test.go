@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/image"
+)
+
+func TestKindImage(t *testing.T) {
+	tag, err := image.Tag(image.DefaultVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name, docker   string
+		code           int
+		stdout, stderr string // stderr: a part
+	}{
+		{"it is there", "echo linux/x86_64 /var/lib/docker", ExitOK, tag + "\n", ""},
+		{"no daemon", "echo Cannot connect >&2; exit 1", ExitUnsupported, "", "systemctl start docker"},
+		{"Docker fails", `[ "$1" = info ] && echo linux/x86_64 /var/lib/docker`, ExitBroken, "", "docker image: exit status 1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+row.docker+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir)
+			var stdout, stderr bytes.Buffer
+			code := Main([]string{"faultline", "kind", "image", "--cache", t.TempDir()}, nil, &stdout, &stderr)
+			if code != row.code || stdout.String() != row.stdout || !strings.Contains(stderr.String(), row.stderr) {
+				t.Errorf("exit code %d, want %d\nstdout %s\nstderr %s", code, row.code, &stdout, &stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/scenario"
+)
+
+func TestAGuestIsKeptForItsScenario(t *testing.T) {
+	p := &places{app: &app{cache: t.TempDir()}, shared: func(string) {}}
+	open := func(name string) (*guests, func()) {
+		rt, done := p.open(&harness.Trial{Scenario: &scenario.Scenario{Name: name}}, place{runtime: "vm"})
+		return rt.(*guests), done
+	}
+	first, firstDone := open("a")
+	second, secondDone := open("a")
+	if first == second {
+		t.Error("two trials at once share guests")
+	}
+	firstDone()
+	if third, _ := open("a"); third != first {
+		t.Error("a guest that is free is not taken")
+	}
+	secondDone()
+	if other, _ := open("b"); other == second || len(p.free) > 0 {
+		t.Error("the guest of another scenario is kept")
+	}
+	if err := p.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a guest says is the trial's that has it; what is said while the kernel is looked for, all wait for.
+func TestWhoHearsOfAGuest(t *testing.T) {
+	var heard []string
+	hear := func(who string) func(string) { return func(line string) { heard = append(heard, who+" "+line) } }
+	g := &guests{places: &places{shared: hear("all")}}
+	g.tell(hear("first"))
+	g.setChecking(true)
+	g.say("fetches")
+	g.setChecking(false)
+	g.say("boots")
+	g.tell(hear("second"))
+	g.say("builds")
+	if got, want := strings.Join(heard, ", "), "first fetches, all fetches, first boots, second builds"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		runtimes []string
+		flags    placeFlags
+		want     place
+	}{
+		{"the only one", []string{"vm"}, placeFlags{runtime: "auto"}, place{"vm", "runtime vm: the scenario names no other"}},
+		{"a kernel", []string{"netns", "vm"}, placeFlags{runtime: "auto", kernel: "debian-11"}, place{"vm", "runtime vm: a kernel was asked for"}},
+		{"as asked", []string{"netns", "vm"}, placeFlags{runtime: "netns"}, place{runtime: "netns"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := &places{app: &app{}, flags: row.flags}
+			if got := p.choose(t.Context(), &harness.Trial{Scenario: &scenario.Scenario{Runtimes: row.runtimes}}); got != row.want {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}

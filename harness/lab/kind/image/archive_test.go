@@ -1,0 +1,146 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// contents reads a tar stream: what is in each file, and for a directory its mode.
+func contents(t *testing.T, stream []byte) map[string]string {
+	t.Helper()
+	all, r := map[string]string{}, tar.NewReader(bytes.NewReader(stream))
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := all[h.Name]; twice || h.Uid != 0 || h.Gid != 0 || h.ModTime.Unix() != 0 {
+			t.Errorf("%s: twice %v, of %d:%d, of %v", h.Name, twice, h.Uid, h.Gid, h.ModTime)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[h.Name] = string(text)
+	}
+}
+
+func write(t *testing.T, write func(io.Writer) error) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func temporary(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestFilesComeWithTheirDirectoriesOnce(t *testing.T) {
+	files := []file{{name: "usr/bin/a", mode: 0o755, from: temporary(t, "A")}, {name: "usr/bin/b", mode: 0o755, text: "B"}, {name: "c", mode: 0o644}}
+	got := contents(t, write(t, func(w io.Writer) error { return writeFiles(w, files) }))
+	want := map[string]string{"usr/": "", "usr/bin/": "", "usr/bin/a": "A", "usr/bin/b": "B", "c": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func TestArchive(t *testing.T) {
+	tree := temporary(t, "")
+	if err := os.WriteFile(tree, write(t, func(w io.Writer) error { return writeFiles(w, []file{{name: "bin/sh", mode: 0o755, text: "shell"}}) }), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	images := []component{
+		{name: "example.com/one:v1", layers: []layer{tarLayer(tree), filesLayer(file{name: "one", mode: 0o755, text: "1"})}},
+		{name: "example.com/two:v2", entrypoint: []string{"/two"}, layers: []layer{filesLayer(file{name: "two", mode: 0o755, text: "2"})}},
+	}
+	stream := write(t, func(w io.Writer) error { return writeArchive(w, images) })
+	if again := write(t, func(w io.Writer) error { return writeArchive(w, images) }); !bytes.Equal(stream, again) {
+		t.Error("the same images give other bytes")
+	}
+	files := contents(t, stream)
+	var manifest []manifestEntry
+	if err := json.Unmarshal([]byte(files["manifest.json"]), &manifest); err != nil || len(manifest) != 2 {
+		t.Fatalf("manifest %s: %v", files["manifest.json"], err)
+	}
+	for i, entry := range manifest {
+		var config ociConfig
+		if err := json.Unmarshal([]byte(files[entry.Config]), &config); err != nil {
+			t.Fatal(err)
+		}
+		if entry.RepoTags[0] != images[i].name || !cmp.Equal(config.Config.Entrypoint, images[i].entrypoint) || len(entry.Layers) != len(images[i].layers) {
+			t.Errorf("image %d: %v, %v", i, entry, config)
+		}
+		for j, name := range entry.Layers {
+			sum := sha256.Sum256([]byte(files[name]))
+			if id := hex.EncodeToString(sum[:]); name != id+".tar" || config.RootFS.DiffIDs[j] != "sha256:"+id {
+				t.Errorf("image %d, layer %d: %s, %s, want %s", i, j, name, config.RootFS.DiffIDs[j], id)
+			}
+		}
+	}
+	if one := contents(t, []byte(files[manifest[0].Layers[0]])); one["bin/sh"] != "shell" {
+		t.Errorf("the lowest layer has %v", one)
+	}
+}
+
+func TestArchiveOfWhatIsNotThere(t *testing.T) {
+	err := writeArchive(io.Discard, []component{{name: "x:v1", layers: []layer{program("usr/bin/x", "/does/not/exist")}}})
+	if want := "image x:v1: usr/bin/x: stat /does/not/exist: no such file or directory"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestSplitBase(t *testing.T) {
+	dir := t.TempDir()
+	base, proxy := filepath.Join(dir, "base"), filepath.Join(dir, "proxy")
+	files := []file{{name: "etc/passwd", mode: 0o644, text: "root"}, {name: "proxy.tar", mode: 0o644, text: "tools"}, {name: "usr/proxy.tar", mode: 0o644, text: "another"}}
+	stream := write(t, func(w io.Writer) error { return writeFiles(w, files) })
+	if err := splitBase(bytes.NewReader(stream), base, proxy); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadFile(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"etc/": "", "etc/passwd": "root", "usr/": "", "usr/proxy.tar": "another"}
+	if diff := cmp.Diff(want, contents(t, left)); diff != "" {
+		t.Errorf("base (-want +got):\n%s", diff)
+	}
+	if got, err := os.ReadFile(proxy); string(got) != "tools" || err != nil {
+		t.Errorf("proxy %q, %v", got, err)
+	}
+
+	without := write(t, func(w io.Writer) error { return writeFiles(w, files[:1]) })
+	for name, row := range map[string]struct {
+		stream []byte
+		want   string
+	}{
+		"without proxy.tar": {without, "the base has no file proxy.tar"}, "cut off": {without[:len(without)/4], "unexpected EOF"},
+	} {
+		if err := splitBase(bytes.NewReader(row.stream), base, proxy); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: error %v, want %s", name, err, row.want)
+		}
+	}
+}
