@@ -260,7 +260,7 @@ func (l *clusterLab) Close() error {
 	r.mu.Unlock()
 	err := l.unwire()
 	if err != nil || closed {
-		return errors.Join(err, l.site.remove())
+		return errors.Join(err, l.site.giveUp())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -273,7 +273,7 @@ func (l *clusterLab) discard() error {
 	if !l.shut() || l.site == nil {
 		return nil
 	}
-	return errors.Join(l.unwire(), l.site.remove())
+	return errors.Join(l.unwire(), l.site.giveUp())
 }
 
 func (l *clusterLab) shut() bool {

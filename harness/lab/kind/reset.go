@@ -32,8 +32,11 @@ func (r *Runtime) stand(ctx context.Context, e *engine, lay *layout, image strin
 		if err == nil {
 			return s, nil
 		}
-		if removed := s.remove(); removed != nil || ctx.Err() != nil {
-			return nil, errors.Join(err, removed)
+		if s.reused {
+			err = fmt.Errorf("reset the kept cluster %s: %w; `faultline down %s` removes it", s.name, err, s.name)
+		}
+		if given := s.giveUp(); given != nil || ctx.Err() != nil || s.reused {
+			return nil, errors.Join(err, given)
 		}
 		s.tell(fmt.Sprintf("cluster %s could not be reset and is replaced: %v", s.name, err))
 	}

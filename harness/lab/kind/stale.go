@@ -51,6 +51,15 @@ func (s *site) keep() (Kept, error) {
 	return Kept{Name: s.name, Lines: s.manual()}, err
 }
 
+// giveUp removes the site, or leaves it to the person who has kept it before.
+func (s *site) giveUp() error {
+	if !s.reused {
+		return s.remove()
+	}
+	_, err := s.keep()
+	return err
+}
+
 // manual says how to use the site.
 func (s *site) manual() []string {
 	var lines []string
