@@ -15,9 +15,9 @@ import (
 )
 
 // describeScenarios makes the specs of every scenario that the binary carries: one run in each runtime that it names, of
-// all variants that name the runtime, and a spec for each verdict that it documents. Further kernels are for scenarios
-// that need the vm: each kernel costs minutes, and netns shows the rest on the machine's own besides.
-func describeScenarios(kernels []string) {
+// all variants that name the runtime, and a spec for each verdict that it documents. In guests it runs on the default
+// kernel, and on those that kernels has for it.
+func describeScenarios(kernels map[string][]string) {
 	for _, name := range scenarios.List() {
 		text, err := scenarios.Read(name)
 		if err != nil {
@@ -35,8 +35,8 @@ func describeScenarios(kernels []string) {
 				}
 			}
 			on := []string{""}
-			if runtime == "vm" && !slices.Contains(parsed.Runtimes, "netns") && len(kernels) > 0 {
-				on = kernels
+			if runtime == "vm" {
+				on = append(on, kernels[name]...)
 			}
 			for _, kernel := range on {
 				if len(each) > 0 {
@@ -45,6 +45,19 @@ func describeScenarios(kernels []string) {
 			}
 		}
 	}
+}
+
+// kernelsFor reads "ipvs-ipsec:debian-11,ipvs-ipsec:debian-13": kernels by scenario.
+func kernelsFor(list string) (map[string][]string, error) {
+	all := map[string][]string{}
+	for _, item := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		name, kernel, ok := strings.Cut(item, ":")
+		if !ok || !slices.Contains(scenarios.List(), name) {
+			return nil, fmt.Errorf("-kernels %s: want SCENARIO:KERNEL, separated by commas", item)
+		}
+		all[name] = append(all[name], kernel)
+	}
+	return all, nil
 }
 
 // describeScenario makes the specs of a scenario in one place: of the scenario itself, or of each of its variants.

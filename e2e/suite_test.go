@@ -32,7 +32,7 @@ import (
 
 var (
 	binaryFlag    = flag.String("faultline", "../bin/faultline", "the binary under test")
-	kernelsFlag   = flag.String("kernels", "", "kernels for scenarios that run in the vm runtime alone, separated by commas; empty: its default alone")
+	kernelsFlag   = flag.String("kernels", "", "further kernels of guests as SCENARIO:KERNEL, separated by commas")
 	nodeImageFlag = flag.String("node-image", "", "node image of kind clusters; empty: the binary's default")
 	everyFlag     = flag.Bool("every", false, "fail where a scenario could run in none of its runtimes here")
 	update        = flag.Bool("update", false, "write the golden files anew")
@@ -66,7 +66,11 @@ func TestE2E(t *testing.T) {
 	if _, err := os.Stat(binary); err != nil {
 		t.Fatalf("there is no binary to test, run make build: %v", err)
 	}
-	describeScenarios(strings.FieldsFunc(*kernelsFlag, func(r rune) bool { return r == ',' }))
+	kernels, err := kernelsFor(*kernelsFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	describeScenarios(kernels)
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "faultline")
 }

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Runs the Ginkgo suites against bin/faultline. From the environment: KERNELS, the kernels for scenarios that
-# run in the vm runtime alone, separated by commas (default: the runtime's default alone); NODE_IMAGE, the node image of kind
-# clusters (default: the binary's); EVERY=1 makes it a failure
-# where a scenario could run nowhere. Further arguments go to ginkgo: scripts/e2e.sh --label-filter=lifecycle
+# Runs the Ginkgo suites against bin/faultline. From the environment: KERNELS, further kernels of guests, as
+# SCENARIO:KERNEL and separated by commas; NODE_IMAGE, the node image of kind clusters (default: the binary's); EVERY=1 makes
+# it a failure where a scenario could run nowhere. Further arguments go to ginkgo: scripts/e2e.sh --label-filter=lifecycle
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 scripts/deps.sh

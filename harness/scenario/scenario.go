@@ -43,7 +43,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; default 4s, which an answer that is expected always gets
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m, but for an answer that is expected, which always gets the default; default 4s
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`
