@@ -17,7 +17,7 @@
 //
 // A topology's addresses hold as they are, so probes, evidence and files are the same as in netns, and nothing has to be
 // looked up at run time. The CNI plugin of the cluster is this binary: it makes no interface, it tells kubelet the
-// address that the plan gives the Pod, and the plan's steps make what stands for the CNI (veth pairs, macvlans, routes,
+// address that the plan gives the Pod, and the plan's steps make what other plugins would (veth pairs, macvlans, routes,
 // proxy ARP). Docker's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
 // default route: eth0 and the default route are the topology's. Its address is of scope link, so that the kernel takes it for
 // no other interface. Docker's rules in nat for its DNS stay: they match that alone, and members find each other by it.
@@ -30,6 +30,13 @@
 // It is the cluster's DaemonSet; mode, cluster CIDR and flags are its ConfigMap. They are one for all members, so a plan in
 // which they differ between nodes is not supported. A restart deletes the node's Pod and waits for the next one: until it
 // has synced once, by its own metrics, and until the kernel has every Service, by the same look as everywhere.
+//
+// # One lab after the other
+//
+// A cluster takes half a minute, so a site, the clusters of a lab with their agent, is used again where the next lab asks for
+// the same nodes, CIDRs and image. Each node's network namespace is remembered as it was before any lab, without kube-proxy:
+// links, addresses, routes, rules, sysctls, rulesets. Between labs Pods, Services and kube-proxies go, what has changed is put
+// back, and all of it is looked at again. A site that is not as it was is replaced, never used.
 //
 // # Who does what
 //

@@ -48,7 +48,7 @@ func newLayout(p *plan.Plan) (*layout, []lab.Missing) {
 	for _, s := range p.Steps {
 		b.place(s)
 	}
-	b.group(p)
+	b.group()
 	for _, s := range p.Steps {
 		b.take(s)
 	}
@@ -93,7 +93,7 @@ func (b *builder) place(s plan.Step) {
 }
 
 // group makes a cluster of the members with kube-proxy, and one of each of the others.
-func (b *builder) group(*plan.Plan) {
+func (b *builder) group() {
 	var first clusterPlan
 	for _, name := range b.order {
 		if slices.Contains(b.proxied, name) {

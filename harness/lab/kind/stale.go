@@ -21,7 +21,6 @@ type Kept struct {
 type state struct {
 	Image    string              `json:"image"`
 	Clusters []clusterState      `json:"clusters"`
-	Beside   []string            `json:"beside"` // containers of nodes beside the clusters
 	Pristine map[string]snapshot `json:"pristine"`
 }
 
