@@ -102,6 +102,7 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 	c.Dir = s.path("work")
 	c.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "TMPDIR=" + s.path("tmp"), "FAULTLINE_CACHE=" + s.path("cache"),
+		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"),
 	}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	session, err := gexec.Start(c, GinkgoWriter, GinkgoWriter)

@@ -31,10 +31,11 @@ import (
 )
 
 var (
-	binaryFlag  = flag.String("faultline", "../bin/faultline", "the binary under test")
-	kernelsFlag = flag.String("kernels", "", "further kernels of guests as SCENARIO:KERNEL, separated by commas")
-	everyFlag   = flag.Bool("every", false, "fail where a scenario could run in none of its runtimes here")
-	update      = flag.Bool("update", false, "write the golden files anew")
+	binaryFlag    = flag.String("faultline", "../bin/faultline", "the binary under test")
+	kernelsFlag   = flag.String("kernels", "", "further kernels of guests as SCENARIO:KERNEL, separated by commas")
+	nodeImageFlag = flag.String("node-image", "", "node image of kind clusters; empty: the binary's default")
+	everyFlag     = flag.Bool("every", false, "fail where a scenario could run in none of its runtimes here")
+	update        = flag.Bool("update", false, "write the golden files anew")
 )
 
 // Exit codes of faultline.
@@ -48,9 +49,10 @@ const (
 
 // Limits. Nothing waits for them: a spec that meets one has failed.
 const (
-	seconds      = time.Second
-	trialTimeout = 5 * time.Minute // of a trial in netns, with all that a busy machine adds
-	guestTimeout = 20 * time.Minute
+	seconds        = time.Second
+	trialTimeout   = 5 * time.Minute // of a trial in netns, with all that a busy machine adds
+	guestTimeout   = 20 * time.Minute
+	clusterTimeout = 10 * time.Minute
 )
 
 // binary is the absolute path of the binary under test.

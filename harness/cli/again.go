@@ -39,6 +39,9 @@ func again(name string, out verdict.Trial, place placeFlags, only []string) stri
 			args = append(args, "--modules", place.modules)
 		}
 	}
+	if runtime == "kind" && place.nodeImage != "" {
+		args = append(args, "--node-image", place.nodeImage)
+	}
 	set := map[string]string{}
 	maps.Copy(set, out.Set) // with the version of --kube-proxy among them
 	for _, c := range out.Choices {

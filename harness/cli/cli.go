@@ -86,7 +86,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "faultline",
 		Short: "A reproducible lab for Kubernetes data-path failures",
-		Long: `faultline builds a small Kubernetes network out of namespaces or in a micro-VM, reproduces a documented failure in it,
+		Long: `faultline builds a small Kubernetes network out of namespaces, in a micro-VM or on a kind cluster, reproduces a documented failure in it,
 proves the cause from kernel evidence, and verifies every documented fix.
 
 Exit codes: 0 every verdict as documented, 1 a verdict is not, 2 bad usage or a bad file, 3 unsupported here,
@@ -94,9 +94,9 @@ Exit codes: 0 every verdict as documented, 1 a verdict is not, 2 bad usage or a 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.PersistentFlags().StringVar(&a.cache, "cache", defaultCache(), "directory for kernels, kube-proxy binaries and node images")
+	root.PersistentFlags().StringVar(&a.cache, "cache", defaultCache(), "directory for kernels, kube-proxy binaries, node images and the state of clusters")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "print every step and every progress line")
-	root.AddCommand(a.list(), a.run(), a.plan(), a.validate(), a.schema(), a.kernels(), a.kind(), a.version())
+	root.AddCommand(a.list(), a.run(), a.plan(), a.validate(), a.schema(), a.kernels(), a.kind(), a.down(), a.version())
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	strict(root)

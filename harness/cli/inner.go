@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/faultline-lab/faultline/harness/evidence/read"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind"
 	"github.com/faultline-lab/faultline/harness/lab/netns"
 	"github.com/faultline-lab/faultline/harness/lab/vm"
 	"github.com/faultline-lab/faultline/harness/probe"
@@ -20,6 +22,10 @@ func inner(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int, 
 		err = vm.GuestMain(func(progress func(string)) lab.Runtime {
 			return &netns.Inner{BinDir: vm.GuestBinDir, Progress: progress}
 		})
+	case kind.IsShim(args[0], os.Getenv):
+		err = kind.ShimMain(args[1:], os.Getenv)
+	case len(args) == 1 && kind.IsCNI(os.Getenv):
+		err = kind.CNIMain(os.Getenv, stdout)
 	case len(args) < 2:
 		return 0, false
 	case args[1] == "probe":
@@ -28,6 +34,12 @@ func inner(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int, 
 		err = probe.ServeMain(args[2:], stdout)
 	case args[1] == "evidence":
 		err = read.Main(stdin, stdout)
+	case args[1] == kind.CreateCommand:
+		err = kind.CreateMain(stdin, stdout)
+	case args[1] == kind.AgentCommand:
+		err = kind.AgentMain(func(progress func(string)) lab.Runtime { return &netns.Inner{Progress: progress} })
+	case args[1] == kind.PodCommand:
+		err = kind.HoldMain()
 	case args[1] == "sandbox":
 		err = netns.SandboxMain(args[2:])
 	default:

@@ -15,13 +15,14 @@ import (
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind"
 	"github.com/faultline-lab/faultline/harness/lab/netns"
 	"github.com/faultline-lab/faultline/harness/lab/vm"
 	"github.com/faultline-lab/faultline/harness/lab/vm/kernel"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
-var runtimeNames = []string{"auto", "netns", "vm"}
+var runtimeNames = []string{"auto", "netns", "vm", "kind"}
 
 // placeFlags choose where labs are built and with which kube-proxy.
 type placeFlags struct {
@@ -29,13 +30,19 @@ type placeFlags struct {
 	kernel    string
 	modules   string
 	kubeProxy string
+	nodeImage string
+	keep      bool
+	reuse     bool
 }
 
 func (f *placeFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.runtime, "runtime", "auto", "auto, netns (this kernel) or vm (a kernel of your choice)")
+	c.Flags().StringVar(&f.runtime, "runtime", "auto", "auto, netns (this kernel), vm (a kernel of your choice) or kind (a real cluster)")
 	c.Flags().StringVar(&f.kernel, "kernel", "", "kernel of the vm: "+strings.Join(vm.KernelNames(), ", ")+", or a file (default "+vm.DefaultKernel+")")
 	c.Flags().StringVar(&f.modules, "modules", "", "with --kernel FILE: the directory of its modules, /lib/modules/RELEASE")
 	c.Flags().StringVar(&f.kubeProxy, "kube-proxy", "", "version of kube-proxy, v1.29.6 for example (default: the topology's)")
+	c.Flags().StringVar(&f.nodeImage, "node-image", "", "node image of the kind cluster (default "+kind.DefaultImage("VERSION")+", or what faultline kind image makes)")
+	c.Flags().BoolVar(&f.keep, "keep", false, "keep the kind cluster of the last lab, and say how to use it")
+	c.Flags().BoolVar(&f.reuse, "reuse", false, "run on a kind cluster that was kept, where it fits; it stays kept")
 	_ = c.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(runtimeNames, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("kernel", cobra.FixedCompletions(vm.KernelNames(), cobra.ShellCompDirectiveDefault))
 }
@@ -50,7 +57,7 @@ func (f *placeFlags) asked() string {
 
 // place is where a trial will run.
 type place struct {
-	runtime string // "netns" or "vm"
+	runtime string // "netns", "vm" or "kind"
 	why     string // for the person; may be empty
 }
 
@@ -62,6 +69,7 @@ type places struct {
 	shared func(line string)
 
 	kernels, proxies sync.Mutex // held while one is fetched or built
+	clusters         clusters
 
 	mu    sync.Mutex
 	used  []lab.Runtime // to be closed
@@ -72,7 +80,11 @@ type places struct {
 // choose is the place that the flags ask for. With auto it is netns where this kernel can carry all of the plans, else vm.
 // Where the topology has choices, one way to take them is enough.
 func (p *places) choose(ctx context.Context, t *harness.Trial) place {
-	only := t.Scenario.Runtimes
+	// A cluster is taken for those alone who ask for one.
+	only := slices.DeleteFunc(slices.Clone(t.Scenario.Runtimes), func(name string) bool { return name == "kind" })
+	if len(only) == 0 {
+		only = t.Scenario.Runtimes
+	}
 	switch asked := p.flags.runtime; {
 	case asked == "auto" && len(only) == 1:
 		return place{only[0], "runtime " + only[0] + ": the scenario names no other"}
@@ -90,8 +102,11 @@ func (p *places) choose(ctx context.Context, t *harness.Trial) place {
 
 // open is the runtime for t in that place; done gives it back.
 func (p *places) open(t *harness.Trial, at place) (rt lab.Runtime, done func()) {
-	if at.runtime == "netns" {
+	switch at.runtime {
+	case "netns":
 		return p.netns(t.Progress), func() {}
+	case "kind":
+		return p.cluster(t)
 	}
 	g := p.guests(t.Scenario.Name)
 	g.tell(t.Progress)
@@ -123,6 +138,7 @@ func (p *places) kubeProxy(progress func(string)) func(context.Context, string) 
 
 // close gives up all that was used.
 func (p *places) close() error {
+	p.leave()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, rt := range p.used {
@@ -175,8 +191,10 @@ func (f *placeFlags) check() error {
 	switch {
 	case !slices.Contains(runtimeNames, f.runtime):
 		return fmt.Errorf("--runtime %q: want %s", f.runtime, strings.Join(runtimeNames, ", "))
-	case f.runtime == "netns" && f.kernel != "":
-		return errors.New("--kernel goes with --runtime vm: netns uses this machine's kernel")
+	case (f.runtime == "netns" || f.runtime == "kind") && f.kernel != "":
+		return errors.New("--kernel goes with --runtime vm: " + f.runtime + " uses this machine's kernel")
+	case (f.nodeImage != "" || f.keep || f.reuse) && f.runtime != "kind":
+		return errors.New("--node-image, --keep and --reuse go with --runtime kind")
 	case f.modules != "" && (f.kernel == "" || known):
 		return errors.New("--modules goes with --kernel FILE")
 	}

@@ -45,7 +45,7 @@ func (c *compiler) add(steps ...Step) { c.steps = append(c.steps, steps...) }
 
 func (c *compiler) nodes() error {
 	for _, n := range c.t.Nodes {
-		c.add(AddNode{Node: n.Name})
+		c.add(AddNode{Node: n.Name, Host: n.Host})
 	}
 	ipv6 := usesIPv6(c.t)
 	for _, n := range c.t.Nodes {

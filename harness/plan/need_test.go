@@ -12,7 +12,7 @@ func TestNeeds(t *testing.T) {
 		steps []Step
 		want  []Need
 	}{
-		{"nodes, links and plain bridges need nothing", []Step{AddNode{"a"}, AddVeth{}, AddBridge{}, AddAddress{Address: prefix("10.0.0.1/8")}}, nil},
+		{"nodes, links and plain bridges need nothing", []Step{AddNode{Node: "a"}, AddVeth{}, AddBridge{}, AddAddress{Address: prefix("10.0.0.1/8")}}, nil},
 		{"a bridge with VLAN filtering", []Step{AddBridge{VLANFiltering: true}}, []Need{NeedBridgeVLAN}},
 		{"VLANs of ports", []Step{AddBridgeVLAN{}, DelBridgeVLAN{}}, []Need{NeedBridgeVLAN}},
 		{

@@ -13,7 +13,7 @@ func TestStepPrintsAsACommand(t *testing.T) {
 		step Step
 		want string
 	}{
-		{"a node with its lo", AddNode{"a"}, "ip netns add a && ip -n a link set dev lo up"},
+		{"a node with its lo", AddNode{Node: "a"}, "ip netns add a && ip -n a link set dev lo up"},
 		{
 			"a link", AddVeth{A: End{"a", "eth0"}, B: End{"b", "eth1"}, MTU: 1400},
 			"ip -n a link add name eth0 mtu 1400 type veth peer name eth1 netns b mtu 1400",

@@ -27,6 +27,11 @@ type (
 	// AddNode makes a namespace and sets its lo up.
 	AddNode struct {
 		Node string `json:"node"`
+		// Host is the node that a pod runs on, and empty for any other node. Only a runtime with real pods looks at it.
+		Host string `json:"host,omitzero"`
+		// Namespace is the file of a network namespace to take in place of a new one. Compile never sets it: a runtime
+		// does, whose nodes are there before the plan is carried out.
+		Namespace string `json:"namespace,omitzero"`
 	}
 
 	// AddVeth makes a veth pair with both ends in place. MTU 0 keeps the kernel's default.

@@ -16,7 +16,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	s.inherit()
 	s.doc.Decode(s)
 	if !s.doc.Has("runtimes") {
-		s.Runtimes = Runtimes()
+		s.Runtimes = usualRuntimes()
 	}
 	s.setDefaults()
 	for i, v := range s.experiments() {

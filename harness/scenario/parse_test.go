@@ -86,7 +86,7 @@ func TestRules(t *testing.T) {
 		{"no topology", "topology: two-nodes\n", "", `1:1: no topology; name a topology, or write the path to one relative to this file`},
 		{"an empty title", "title: A client cannot ask", `title: ""`, `2:8: title is empty; say in one sentence what a person sees when it happens`},
 		{"one runtime", "controls:", "runtimes: [vm]\ncontrols:", ``},
-		{"no runtime", "controls:", "runtimes: []\ncontrols:", `5:11: runtimes is empty; leave it out for all of them`},
+		{"no runtime", "controls:", "runtimes: []\ncontrols:", `5:11: runtimes is empty; leave it out for netns and vm`},
 		{"an unknown runtime", "controls:", "runtimes: [vm, nets]\ncontrols:", `5:16: unknown runtime "nets"; did you mean "netns"?`},
 		{"a runtime twice", "controls:", "runtimes: [vm, vm]\ncontrols:", `5:16: vm stands here twice`},
 		{"an unknown field", "title: A", "titel: A", `2:1: unknown field "titel"; did you mean "title"?`},

@@ -69,12 +69,15 @@ func (r rules) head() {
 }
 
 // Runtimes lists the runtimes that a scenario can name, sorted.
-func Runtimes() []string { return []string{"netns", "vm"} }
+func Runtimes() []string { return []string{"kind", "netns", "vm"} }
+
+// usualRuntimes are those of a scenario that names none. On a cluster a scenario has to be tried before it says so.
+func usualRuntimes() []string { return []string{"netns", "vm"} }
 
 func (r rules) runtimes() {
 	at := r.s.at("runtimes")
 	if r.Has(at) && len(r.s.Runtimes) == 0 {
-		r.Errorf(at, "leave it out for all of them", "runtimes is empty")
+		r.Errorf(at, "leave it out for netns and vm", "runtimes is empty")
 	}
 	for i, name := range r.s.Runtimes {
 		path := fmt.Sprintf("%s[%d]", at, i)

@@ -43,7 +43,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m, but that less than the default is only for showing the fault again, and for the matrix; default 4s
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; less than the default is for showing a fault again alone, any other probe that an answer could end gets the default; default 4s
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`

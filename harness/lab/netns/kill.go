@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +19,7 @@ import (
 const killLimit = 10 * time.Second
 
 // end kills every process of the lab: those it started with their groups, then any other that is in one of the nodes,
-// as a daemon that left its group.
+// as a daemon that left its group. In a namespace that was there before the lab, others are not the lab's to kill.
 func (ps *processes) end(nodes map[string]*node) error {
 	ps.mu.Lock()
 	ps.closed = true
@@ -39,7 +40,9 @@ func (ps *processes) end(nodes map[string]*node) error {
 		}
 	}
 	if ps.used() {
-		errs = append(errs, killInside(ctx, nodes))
+		own := maps.Clone(nodes)
+		maps.DeleteFunc(own, func(_ string, n *node) bool { return n.taken })
+		errs = append(errs, killInside(ctx, own))
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,7 @@ import (
 type node struct {
 	lab     *innerLab
 	name    string
+	taken   bool // the namespace was there before the lab, with processes of others in it
 	ns      ns.NetNS
 	id      inode           // tells the namespace from others
 	handle  *netlink.Handle // rtnetlink inside the namespace
@@ -49,7 +50,7 @@ func inodeOf(info os.FileInfo) inode {
 func (n *node) Name() string { return n.name }
 
 func (l *innerLab) addNode(s plan.AddNode) error {
-	n, err := newNode(l, s.Node)
+	n, err := newNode(l, s)
 	if err != nil {
 		return fmt.Errorf("node %s: %w", s.Node, err)
 	}
@@ -63,12 +64,16 @@ func (l *innerLab) addNode(s plan.AddNode) error {
 	return nil
 }
 
-func newNode(l *innerLab, name string) (_ *node, err error) {
-	n := &node{lab: l, name: name, indexes: map[string]int{}}
+func newNode(l *innerLab, s plan.AddNode) (_ *node, err error) {
+	n := &node{lab: l, name: s.Node, taken: s.Namespace != "", indexes: map[string]int{}}
 	var u undo.Stack
 	defer func() { err = errors.Join(err, u.Unwind()) }()
 	u.Push(n.close)
-	if n.ns, err = ns.TempNetNS(); err != nil {
+	if n.taken {
+		if n.ns, err = ns.GetNS(s.Namespace); err != nil {
+			return nil, fmt.Errorf("take network namespace %s: %w", s.Namespace, err)
+		}
+	} else if n.ns, err = ns.TempNetNS(); err != nil {
 		return nil, fmt.Errorf("make network namespace: %w", err)
 	}
 	var st unix.Stat_t

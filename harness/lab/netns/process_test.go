@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -264,4 +265,47 @@ func asNobody(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return cmd
+}
+
+func TestNamespaceThatIsThereAlready(t *testing.T) {
+	theirs := inHere(t, &plan.Plan{Steps: []plan.Step{plan.AddNode{Node: "a"}}})
+	n, err := theirs.node("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon, err := n.start(deadline(t), &lab.Cmd{Args: []string{"sleep", "1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := fmt.Sprintf("/proc/%d/ns/net", daemon.cmd.Process.Pid)
+	ours, err := (&Inner{}).Up(deadline(t), &plan.Plan{Steps: []plan.Step{
+		plan.AddNode{Node: "taken", Namespace: file}, plan.AddNode{Node: "new"},
+		plan.AddVeth{A: end("taken", "eth0"), B: end("new", "eth0")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.index("eth0"); err != nil {
+		t.Errorf("the veth's end is not in the namespace that was taken: %v", err)
+	}
+	taken, err := ours.Node("taken")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Run(deadline(t), taken, "true"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if pids, err := pidsInside(map[string]*node{"a": n}); err != nil || len(pids) != 1 {
+		t.Errorf("in the namespace after close: %v, %v; want the process of the others", pids, err)
+	}
+}
+
+func TestNamespaceThatIsNotThere(t *testing.T) {
+	_, err := (&Inner{}).Up(deadline(t), &plan.Plan{Steps: []plan.Step{plan.AddNode{Node: "a", Namespace: "/nowhere"}}})
+	if err == nil || !strings.HasPrefix(err.Error(), "up: node a: take network namespace /nowhere: ") {
+		t.Errorf("error %v", err)
+	}
 }

@@ -1,0 +1,361 @@
+package kind
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness/lab"
+)
+
+func TestDockerCommandsThatAreChanged(t *testing.T) {
+	bare := strings.Join(bareFlags, " ")
+	tests := []struct{ name, args, want string }{
+		{"a node container", "run --name n --privileged --tty image", "run --label io.faultline.cluster=s --name n " + bare + " --tty image"},
+		{"a command in a node", "exec --privileged -i n sh", "exec -i n sh"},
+		{"one that was never privileged", "exec -i n sh", "exec -i n sh"},
+		{"anything else", "network ls --privileged", "network ls --privileged"},
+		{"nothing", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := strings.Join(unprivileged(labelled(strings.Fields(tt.args), "s")), " ")
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNodesWithoutPrivileges(t *testing.T) {
+	got := bareNode([]string{"run", "--privileged", "image"})
+	want := append(append([]string{"run"}, bareFlags...), "--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("a node: -want +got:\n%s", d)
+	}
+	for _, same := range []string{"run image", "network ls"} {
+		if got := strings.Join(bareNode(strings.Fields(same)), " "); got != same {
+			t.Errorf("%s is changed to %s", same, got)
+		}
+	}
+}
+
+func cniIn(t *testing.T, addresses string, env map[string]string) (cni, func() (string, error)) {
+	t.Helper()
+	dir := t.TempDir()
+	c := cni{getenv: func(name string) string { return env[name] }, addresses: filepath.Join(dir, "pods.json"), found: filepath.Join(dir, "found")}
+	if err := os.WriteFile(c.addresses, []byte(addresses), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c, func() (string, error) {
+		var out bytes.Buffer
+		err := c.run(&out)
+		return out.String(), err
+	}
+}
+
+func TestCNIPlugin(t *testing.T) {
+	env := map[string]string{
+		"CNI_COMMAND": "ADD", "CNI_NETNS": "/var/run/netns/cni-1", "CNI_IFNAME": "eth0", "CNI_ARGS": "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web",
+	}
+	c, run := cniIn(t, `{"web": "10.244.0.2"}`, env)
+	out, err := run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","sandbox":"/var/run/netns/cni-1"}],"ips":[{"address":"10.244.0.2/32","interface":0}]}`
+	if strings.TrimSpace(out) != want {
+		t.Errorf("ADD says %s\nwant %s", out, want)
+	}
+	file := filepath.Join(c.found, "web")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "/run/netns/cni-1" {
+		t.Errorf("the namespace is at %q, %v", text, err)
+	}
+	env["CNI_COMMAND"], env["CNI_NETNS"] = "DEL", "/var/run/netns/cni-0"
+	if _, err := run(); err != nil {
+		t.Errorf("DEL of an earlier pod: %v", err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("DEL of an earlier pod forgot the namespace of the later one: %v", err)
+	}
+	env["CNI_NETNS"] = "/var/run/netns/cni-1"
+	for range 2 { // DEL may come twice
+		if _, err := run(); err != nil {
+			t.Errorf("DEL: %v", err)
+		}
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("DEL left the file: %v", err)
+	}
+}
+
+func TestCNIPluginRefuses(t *testing.T) {
+	for name, env := range map[string]map[string]string{
+		"pod other is not one of the lab": {"CNI_COMMAND": "ADD", "CNI_ARGS": "K8S_POD_NAME=other"},
+		"CNI_ARGS has no K8S_POD_NAME":    {"CNI_COMMAND": "ADD", "CNI_ARGS": "IgnoreUnknown=1"},
+		`no command "BREW"`:               {"CNI_COMMAND": "BREW"},
+	} {
+		_, run := cniIn(t, `{"web": "10.244.0.2"}`, env)
+		if _, err := run(); err == nil || err.Error() != name {
+			t.Errorf("error %v, want %s", err, name)
+		}
+	}
+	var out bytes.Buffer
+	if err := CNIMain(func(string) string { return "" }, &out); err == nil || !strings.Contains(out.String(), `"code":100`) {
+		t.Errorf("the runtime is told %s, %v", out.String(), err)
+	}
+}
+
+func TestPodImageIsWhatContainerdLoads(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "faultline")
+	if err := os.WriteFile(binary, []byte("program"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	one, err := newPodImage(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := newPodImage(binary)
+	if err != nil || one.name != two.name || !bytes.Equal(one.archive, two.archive) {
+		t.Errorf("the same binary gives %s and %s, %v", one.name, two.name, err)
+	}
+	files := untar(t, one.archive)
+	var index []struct {
+		Config           string
+		RepoTags, Layers []string
+	}
+	if err := json.Unmarshal(files["manifest.json"], &index); err != nil {
+		t.Fatal(err)
+	}
+	if len(index) != 1 || index[0].RepoTags[0] != one.name || files[index[0].Config] == nil {
+		t.Errorf("manifest %s", files["manifest.json"])
+	}
+	layer := untar(t, files[index[0].Layers[0]])
+	if string(layer["faultline"]) != "program" {
+		t.Errorf("the layer has %v", layer)
+	}
+}
+
+func untar(t *testing.T, b []byte) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for r := tar.NewReader(bytes.NewReader(b)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[h.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const before = `## links
+lo
+kube0
+## policy rules
+0:	from all lookup local
+## routes
+172.18.0.0/16 dev kube0 proto kernel scope link src 172.18.0.2
+## iptables rules
+*nat
+:OUTPUT ACCEPT
+COMMIT
+## nftables tables
+## sysctls
+/proc/sys/net/ipv4/ip_forward:0
+`
+
+const after = `## links
+kube0
+lo
+cali1
+## policy rules
+0:	from all lookup local
+1000:	from all to 10.7.200.2 lookup 500
+## routes
+172.18.0.0/16 dev kube0 proto kernel scope link src 172.18.0.2
+blackhole 10.9.0.0/16
+## iptables rules
+*filter
+:cali - [0:0]
+COMMIT
+*nat
+:OUTPUT ACCEPT
+COMMIT
+## nftables tables
+table inet ovn
+## sysctls
+/proc/sys/net/ipv4/ip_forward:1
+`
+
+func TestResetUndoesWhatALabLeft(t *testing.T) {
+	was, is := parseSnapshot(before), parseSnapshot(after)
+	want := `ip link del dev cali1 || true
+ip -4 rule del priority 1000 from all to 10.7.200.2 lookup 500 || true
+ip -4 route del blackhole 10.9.0.0/16 2>/dev/null || true
+nft delete table inet ovn || true
+iptables-nft-restore <<'EOF' || true
+*nat
+:OUTPUT ACCEPT
+COMMIT
+*filter
+COMMIT
+EOF
+echo 0 > /proc/sys/net/ipv4/ip_forward || true
+conntrack -F >/dev/null 2>&1 || true
+`
+	if d := cmp.Diff(want, was.undo(is)); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if s := was.undo(parseSnapshot(before)); s != "conntrack -F >/dev/null 2>&1 || true\n" {
+		t.Errorf("a namespace that is as it was is changed:\n%s", s)
+	}
+	if s := was.differs(is); !strings.Contains(s, `links: lacks [], has besides ["cali1"]`) {
+		t.Errorf("differs: %s", s)
+	}
+}
+
+func TestSyncedIsWhatMetricsSay(t *testing.T) {
+	tests := []struct {
+		name, metrics string
+		want          bool
+	}{
+		{"never", lastSync + " 0\n", false},
+		{"once", "# HELP x\n" + lastSync + " 1.7e+09\n", true},
+		{"once, by family", lastSync + `{ip_family="IPv4"} 1.7e+09` + "\n", true},
+		{"IPv6 alone", lastSync + `{ip_family="IPv6"} 1.7e+09` + "\n", false},
+		{"not asked yet", "", false},
+	}
+	for _, tt := range tests {
+		if got := hasSynced(tt.metrics); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func TestNoDocker(t *testing.T) {
+	_, err := findEngine(context.Background(), "no-such-docker")
+	var u *lab.UnsupportedError
+	if !errors.As(err, &u) || !strings.HasPrefix(u.Missing[0].What, "Docker: ") || u.Missing[0].Do == "" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// fakeDocker is a docker command that says text on its standard error and fails.
+func fakeDocker(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "docker")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDaemonThatDoesNotAnswer(t *testing.T) {
+	_, err := findEngine(context.Background(), fakeDocker(t, "echo 'Cannot connect to the Docker daemon' >&2; exit 1"))
+	var u *lab.UnsupportedError
+	if !errors.As(err, &u) || !strings.Contains(u.Missing[0].What, "Cannot connect to the Docker daemon") || !strings.Contains(u.Missing[0].Do, "DOCKER_HOST") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestImageThatIsNowhere(t *testing.T) {
+	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
+	var u *lab.UnsupportedError
+	if err := e.findImage(context.Background(), "kindest/node:v9"); !errors.As(err, &u) ||
+		u.Missing[0].What != "the node image kindest/node:v9, here or in its registry (docker manifest inspect kindest/node:v9: exit status 1: manifest unknown)" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestImageThatIsMade(t *testing.T) {
+	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
+	p := office()
+	r := New(Options{NodeImage: func(_ context.Context, version string) (string, error) { return "made:" + version, nil }})
+	if image, err := r.image(context.Background(), e, p); image != "made:v1.36.3" || err != nil {
+		t.Errorf("where there is none: %q, %v", image, err)
+	}
+	here := &engine{path: fakeDocker(t, "exit 0")}
+	if image, err := r.image(context.Background(), here, p); image != "kindest/node:v1.36.3" || err != nil {
+		t.Errorf("where there is one: %q, %v", image, err)
+	}
+	r.options.Image = "mine"
+	if image, err := r.image(context.Background(), e, p); image != "mine" || err == nil {
+		t.Errorf("where another was asked for that is nowhere: %q, %v", image, err)
+	}
+}
+
+func TestStaleIsWhatNobodyHolds(t *testing.T) {
+	cache := t.TempDir()
+	o := Options{Cache: cache}
+	for _, name := range []string{"faultline-held-0001", "faultline-kept-0002", "faultline-gone-0003"} {
+		if err := os.MkdirAll(filepath.Join(stateDir(cache), name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := lockDir(filepath.Join(stateDir(cache), "faultline-held-0001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := os.WriteFile(filepath.Join(stateDir(cache), "faultline-kept-0002", keptFile), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked := filepath.Join(t.TempDir(), "asked")
+	o.Docker = fakeDocker(t, `echo "$*" >> `+asked+`; case "$1" in info) echo '{}';; ps) [ -e `+asked+`.rm ] || echo c1;; rm) touch `+asked+`.rm;; network) [ "$2" = ls ] && echo n1;; esac; exit 0`)
+	removed, err := RemoveStale(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Removed{
+		{Name: "faultline-gone-0003"}, {Name: "faultline-held-0001", Left: "its owner is alive"},
+		{Name: "faultline-kept-0002", Left: "it is kept; `faultline down faultline-kept-0002` removes it"},
+	}
+	if d := cmp.Diff(want, removed); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	text, _ := os.ReadFile(asked)
+	for _, line := range []string{"--filter label=io.faultline.cluster=faultline-gone-0003", "rm --force --volumes c1", "network rm n1"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("docker was not asked for %s:\n%s", line, text)
+		}
+	}
+	for _, name := range []string{"held", "kept"} {
+		if strings.Contains(string(text), name) {
+			t.Errorf("docker was asked about the cluster that is %s:\n%s", name, text)
+		}
+	}
+	gone := filepath.Join(stateDir(cache), "faultline-gone-0003")
+	if _, err := os.Stat(gone); err != nil {
+		t.Errorf("nobody will look for what the daemon was still making: %v", err)
+	}
+	o.Docker = fakeDocker(t, `[ "$1" = info ] && echo '{}'; exit 0`)
+	if _, err := RemoveStale(context.Background(), o); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(gone); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is still there, with nothing left: %v", err)
+	}
+	if err := Remove(context.Background(), o, "faultline-held-0001"); !errors.Is(err, errHeld) {
+		t.Errorf("remove what somebody works with: %v", err)
+	}
+	if err := Remove(context.Background(), o, "faultline-kept-0002"); err != nil {
+		t.Errorf("remove what is kept: %v", err)
+	}
+	if left, err := os.ReadDir(stateDir(cache)); err != nil || len(left) != 1 {
+		t.Errorf("directories that are left: %v, %v; want that of the cluster that is held", left, err)
+	}
+}
