@@ -7,7 +7,7 @@ ARGS    ?=
 export NAME RUNTIME KERNEL REPORT ARGS
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
 	@scripts/scenario.sh

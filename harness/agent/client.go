@@ -122,6 +122,13 @@ func (c *Client) ping() {
 	}
 }
 
+// Lost says whether the connection has ended: nothing can be asked any more.
+func (c *Client) Lost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause != nil
+}
+
 // fail ends the stream because of cause.
 func (c *Client) fail(cause error) {
 	c.mu.Lock()

@@ -126,7 +126,7 @@ func (r *Runtime) dial(ctx context.Context, p *qemu.Process, limit time.Duration
 }
 
 // alive reports whether g can still take labs.
-func (g *guest) alive() bool { return g.process.Err() == nil }
+func (g *guest) alive() bool { return g.process.Err() == nil && !g.client.Lost() }
 
 // Close stops the guest.
 func (g *guest) Close() error {

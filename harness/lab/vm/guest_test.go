@@ -242,6 +242,27 @@ func TestGuestThatPanics(t *testing.T) {
 	})
 }
 
+// A guest that is not heard of any more may still run: it takes no further lab, and is stopped.
+func TestGuestWithoutAConnectionIsReplaced(t *testing.T) {
+	r := newRuntime(t, options(t))
+	one := &plan.Plan{Topology: "one", Steps: []plan.Step{plan.AddNode{Node: "a"}}}
+	l := up(t, r, one)
+	lost := r.guests[0]
+	if err := lost.client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if lost.process.Err() != nil {
+		t.Fatal("the guest is gone, nothing is tested")
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("close the lab: %v", err)
+	}
+	run(t, node(t, up(t, r, one), "a"), "true")
+	if lost.process.Err() == nil {
+		t.Error("the guest still runs")
+	}
+}
+
 func TestGuestIsKilled(t *testing.T) {
 	r := newRuntime(t, options(t))
 	l := up(t, r, &plan.Plan{Topology: "one", Steps: []plan.Step{plan.AddNode{Node: "a"}}})

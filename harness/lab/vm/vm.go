@@ -167,7 +167,13 @@ func (r *Runtime) guest(ctx context.Context, p *plan.Plan) (*guest, error) {
 	if r.closed {
 		return nil, errors.New("the runtime is closed")
 	}
-	r.guests = slices.DeleteFunc(r.guests, func(g *guest) bool { return !g.alive() && g.users == 0 })
+	r.guests = slices.DeleteFunc(r.guests, func(g *guest) bool {
+		dead := !g.alive() && g.users == 0
+		if dead {
+			_ = g.Close() // whatever it has to say was said to whoever lost it
+		}
+		return dead
+	})
 	for _, g := range r.guests {
 		if g.alive() && g.fits(fit) {
 			g.users++
