@@ -52,7 +52,7 @@ func TestExitCodeOfAComparison(t *testing.T) {
 		{"all are unsupported", [3]ran{lacks, lacks, lacks}, ExitUnsupported, "nothing to compare; unsupported here: netns, kind, vm\n"},
 		{"one lab broke", [3]ran{fine, as(verdict.BrokenLab, false, ExitBroken), fine}, ExitBroken, "1 not the same"},
 		{"a report could not be written", [3]ran{fine, unwritten, fine}, ExitBroken, "all the same"},
-		{"interrupted before", [3]ran{fine, {}, {}}, ExitUnsupported, "not compared: hairpin, fault\n    kind: not run: interrupted before\n    vm: not run: interrupted before\n"},
+		{"interrupted before", [3]ran{fine, {}, {}}, ExitInterrupted, "not compared: hairpin, fault\n    kind: not run: interrupted before\n    vm: not run: interrupted before\n"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a, out, c := hairpinIn(t, "netns", "kind", "vm")

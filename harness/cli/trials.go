@@ -59,6 +59,7 @@ func tally(b batch, all []ran) tallied {
 	for i, r := range all {
 		if !r.begun {
 			t.notRun = append(t.notRun, [2]string{b.trials[i].trial.Scenario.FullName(), "interrupted before"})
+			t.code = verdict.Worse(t.code, ExitInterrupted) // also where none ran that could have said so
 			continue
 		}
 		t.reports, errs = append(t.reports, r.report), append(errs, r.err)
