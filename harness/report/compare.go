@@ -249,7 +249,7 @@ func (l comparedLine) remark(st style) string {
 
 // conclusion says in a line what the comparison comes to.
 func (c Compared) conclusion(st style, columns []Column) string {
-	var runtimes, unsupported, against []string
+	var runtimes, unsupported, against, unasked []string
 	for _, col := range columns {
 		runtimes = append(runtimes, col.Runtime)
 		for _, r := range col.Reports {
@@ -259,6 +259,9 @@ func (c Compared) conclusion(st style, columns []Column) string {
 				unsupported = append(unsupported, name)
 			case !r.Expected:
 				against = append(against, name)
+			}
+			if len(r.LeftOut) > 0 {
+				unasked = append(unasked, name)
 			}
 		}
 	}
@@ -277,6 +280,9 @@ func (c Compared) conclusion(st style, columns []Column) string {
 	}
 	if len(unsupported) > 0 {
 		parts = append(parts, st.yellow("unsupported here: "+strings.Join(unsupported, ", ")))
+	}
+	if len(unasked) > 0 {
+		parts = append(parts, st.yellow("evidence left out in "+strings.Join(unasked, ", ")))
 	}
 	return same + strings.Join(parts, "; ")
 }

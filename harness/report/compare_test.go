@@ -74,6 +74,7 @@ func TestWhatCountsAsADifference(t *testing.T) {
 		{"another reason", with(fine(""), func(r *Report) { r.Fixes[0].Why = "delivered from elsewhere" }), Compared{5, 5, 0}, "all the same"},
 		{"the fault", with(fine(""), func(r *Report) { r.Verdict, r.Expected, r.ExitCode = verdict.NotReproduced, false, 1 }), Compared{5, 5, 1}, "1 not the same; not as documented in kind"},
 		{"an inert fix", with(fine(""), func(r *Report) { r.Inert[0].Verdict = verdict.Helped }), Compared{5, 5, 1}, "inert   flush   Inert       Helped  <- differs"},
+		{"evidence left out", with(fine(""), func(r *Report) { r.LeftOut = []string{"drops: needs kernel 6.9"} }), Compared{5, 5, 0}, "all the same; evidence left out in kind\n"},
 		{"a broken lab", with(fine(""), func(r *Report) { r.Fixes[1].Verdict = verdict.BrokenLab }), Compared{5, 5, 1}, "differs: invented, fix mode\n    netns: SideEffect: a control breaks\n    kind: BrokenLab: a control breaks"},
 		{"one answer in the matrix", with(fine(""), func(r *Report) { r.Matrix.Phases[0].Cells[0][0].Outcome = probe.Refused }), Compared{5, 5, 1}, "kind: as stated: as stated; a to b: refused by b"},
 		{"a fix that was left out", with(fine(""), func(r *Report) { r.Fixes[0].Verdict = verdict.NotTried }), Compared{5, 4, 0}, "NotTried  <- not compared"},
