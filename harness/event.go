@@ -30,6 +30,8 @@ type Event struct {
 	// Judged carries the name of what is judged in Text.
 	Judged *verdict.Judgement `json:"judged,omitempty"`
 	Table  *verdict.Table     `json:"table,omitempty"` // of Measured
+	// Documents are those that the lab has about itself: of Described.
+	Documents []verdict.Document `json:"documents,omitempty"`
 }
 
 // EventKind says which fields of an Event are set.
@@ -37,14 +39,15 @@ type EventKind string
 
 // The kinds of events.
 const (
-	Began    EventKind = "began"    // a phase begins
-	Progress EventKind = "progress" // a line about what a long phase is doing
-	Note     EventKind = "note"     // a line that the person must see: why this runtime, what is not verified
-	Ran      EventKind = "ran"      // a command of a fix or an undo ran on a node
-	Probed   EventKind = "probed"   // a probe was made
-	Found    EventKind = "found"    // evidence was taken around a probe
-	Judged   EventKind = "judged"   // a verdict fell
-	Measured EventKind = "measured" // the matrix was asked
-	Ended    EventKind = "ended"    // the phase ended
-	Over     EventKind = "over"     // nothing more comes of the part
+	Began     EventKind = "began"     // a phase begins
+	Progress  EventKind = "progress"  // a line about what a long phase is doing
+	Note      EventKind = "note"      // a line that the person must see: why this runtime, what is not verified
+	Ran       EventKind = "ran"       // a command of a fix or an undo ran on a node
+	Probed    EventKind = "probed"    // a probe was made
+	Found     EventKind = "found"     // evidence was taken around a probe
+	Judged    EventKind = "judged"    // a verdict fell
+	Measured  EventKind = "measured"  // the matrix was asked
+	Described EventKind = "described" // the lab has shown its documents
+	Ended     EventKind = "ended"     // the phase ended
+	Over      EventKind = "over"      // nothing more comes of the part
 )

@@ -28,6 +28,8 @@ type fakeRuntime struct {
 	most  int // that were open at once
 	room  int // for so many
 
+	documents func() ([]lab.Document, error) // of each lab; nil where labs have none
+
 	checkErr func(*plan.Plan) error
 	onUp     func(*plan.Plan)
 	upErr    func(n int) error // of the nth lab
@@ -43,6 +45,8 @@ type fakeRuntime struct {
 var (
 	_ lab.Runtime = (*fakeRuntime)(nil)
 	_ lab.Lab     = (*fakeLab)(nil)
+
+	_ lab.Describer = describedLab{}
 )
 
 func (r *fakeRuntime) did(format string, args ...any) {
@@ -88,7 +92,19 @@ func (r *fakeRuntime) Up(ctx context.Context, p *plan.Plan) (lab.Lab, error) {
 		set, ok := s.(plan.SetSysctl)
 		return ok && set.Node == "a" && set.Name == "net.ipv4.tcp_ecn" && set.Value == "1"
 	})
-	return &fakeLab{runtime: r, number: number, faulty: !mended}, nil
+	l := &fakeLab{runtime: r, number: number, faulty: !mended}
+	if r.documents != nil {
+		return describedLab{l}, nil
+	}
+	return l, nil
+}
+
+// describedLab is a fakeLab that has documents about itself.
+type describedLab struct{ *fakeLab }
+
+func (l describedLab) Describe(context.Context) ([]lab.Document, error) {
+	l.runtime.did("%d described", l.number)
+	return l.runtime.documents()
 }
 
 func (r *fakeRuntime) Close() error { return nil }

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -25,8 +26,13 @@ type stand struct {
 func (s *stand) showFirst(ctx context.Context) error {
 	p := s.part
 	if err := s.build(ctx, "build the lab"); err != nil {
+		var e *lab.DescribedError
+		if errors.As(err, &e) {
+			p.describe(e.Documents)
+		}
 		return err
 	}
+	defer func() { s.bench.describe(ctx) }() // whether the fault was there or not, and if the lab has died, too
 	seen := &verdict.FaultSeen{}
 	err := p.phase(ctx, "controls", func() (err error) {
 		seen.Controls, err = s.bench.controls(ctx)
@@ -115,6 +121,32 @@ func (b *bench) close() {
 	if err := b.lab.Close(); err != nil {
 		b.tell(Event{Kind: Note, Text: fmt.Sprintf("close the lab: %v", err)})
 	}
+}
+
+// describe asks the lab for its documents, if it has some. What goes wrong is told: no verdict depends on them.
+func (b *bench) describe(ctx context.Context) {
+	d, ok := b.lab.(lab.Describer)
+	if !ok || ctx.Err() != nil {
+		return
+	}
+	p := b.part.Load()
+	_ = p.phase(ctx, "describe the lab", func() error { // the phase has told the error
+		documents, err := d.Describe(ctx)
+		p.describe(documents)
+		return err
+	})
+}
+
+// describe keeps the documents about the base lab.
+func (p *part) describe(list []lab.Document) {
+	if len(list) == 0 {
+		return
+	}
+	p.trial.out.Documents = nil
+	for _, d := range list {
+		p.trial.out.Documents = append(p.trial.out.Documents, verdict.Document(d))
+	}
+	p.tell(Event{Kind: Described, Documents: p.trial.out.Documents})
 }
 
 // controls asks every control of the scenario.

@@ -96,7 +96,7 @@ Exit codes: 0 every verdict as documented, 1 a verdict is not, 2 bad usage or a 
 	}
 	root.PersistentFlags().StringVar(&a.cache, "cache", defaultCache(), "directory for kernels, kube-proxy binaries, node images and the state of clusters")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "print every step and every progress line")
-	root.AddCommand(a.list(), a.run(), a.plan(), a.validate(), a.schema(), a.kernels(), a.kind(), a.down(), a.version())
+	root.AddCommand(a.list(), a.run(), a.compare(), a.plan(), a.validate(), a.schema(), a.kernels(), a.kind(), a.down(), a.version())
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	strict(root)

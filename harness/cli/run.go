@@ -67,11 +67,16 @@ same time: most of their time is spent in waiting.`,
 	f.place.add(c)
 	c.Flags().BoolVar(&f.all, "all", false, "run every scenario that the binary carries")
 	c.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "trials at once; by default one for each processor")
+	f.addChoice(c)
+	c.Flags().StringVar(&f.report, "report", "", "directory for the report, with one below it for each scenario, if there are several, and each variant (default build/reports/NAME)")
+	return c
+}
+
+// addChoice adds what is run of a scenario, and with which settings.
+func (f *runFlags) addChoice(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.set, "set", nil, "a setting of the topology as PATH=VALUE (repeatable)")
 	c.Flags().StringArrayVar(&f.variants, "variant", nil, "run only this variant of the scenario (repeatable)")
 	c.Flags().StringArrayVar(&f.fixes, "fix", nil, "try only this fix or inert fix (repeatable)")
-	c.Flags().StringVar(&f.report, "report", "", "directory for the report, with one below it for each scenario, if there are several, and each variant (default build/reports/NAME)")
-	return c
 }
 
 // prepared is a trial that is known to be runnable, with the directory of its report.

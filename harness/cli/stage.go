@@ -121,7 +121,11 @@ type digest struct {
 
 func newDigest(w io.Writer, o report.Options, b batch) *digest {
 	d := &digest{stories: newStories(w, o, b.trials, none), began: time.Now()}
-	report.Aside(w, 0, fmt.Sprintf("%d trials of %d scenarios; the story of each is in its report", len(b.trials), b.scenarios))
+	of := "a scenario"
+	if b.scenarios > 1 {
+		of = fmt.Sprintf("%d scenarios", b.scenarios)
+	}
+	report.Aside(w, 0, fmt.Sprintf("%d trials of %s; the story of each is in its report", len(b.trials), of))
 	return d
 }
 

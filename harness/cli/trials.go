@@ -35,25 +35,43 @@ func (a *app) runTrials(ctx context.Context, b batch, at placer, jobs int, on st
 	began := time.Now()
 	all := a.runAll(ctx, b.trials, at, jobs, on)
 	on.close()
-	var reports []report.Report
-	var errs []error
-	notRun, code := b.notRun, ExitOK
-	for i, r := range all {
-		if !r.begun {
-			notRun = append(notRun, [2]string{b.trials[i].trial.Scenario.FullName(), "interrupted before"})
-			code = verdict.Worse(code, ExitInterrupted) // also where none ran that could have said so
-			continue
-		}
-		reports, errs = append(reports, r.report), append(errs, r.err)
-		code = verdict.Worse(code, r.report.ExitCode)
-	}
-	if len(reports)+len(notRun) > 1 {
-		report.Table(a.stdout, a.reportOptions(), reports, notRun)
+	t := tally(b, all)
+	if len(t.reports)+len(t.notRun) > 1 {
+		report.Table(a.stdout, a.reportOptions(), t.reports, t.notRun)
 	}
 	if b.scenarios > 1 {
-		report.Sum(a.stdout, a.reportOptions(), time.Since(began), reports, notRun)
+		report.Sum(a.stdout, a.reportOptions(), time.Since(began), t.reports, t.notRun)
 	}
-	if err := errors.Join(errs...); err != nil {
+	return ending(t.code, t.err)
+}
+
+// tallied is what the trials of a batch came to.
+type tallied struct {
+	reports []report.Report
+	notRun  [][2]string // names of what was left out or not begun, with the reason
+	code    int         // the worst of them
+	err     error       // of all of them
+}
+
+func tally(b batch, all []ran) tallied {
+	t := tallied{notRun: b.notRun, code: ExitOK}
+	var errs []error
+	for i, r := range all {
+		if !r.begun {
+			t.notRun = append(t.notRun, [2]string{b.trials[i].trial.Scenario.FullName(), "interrupted before"})
+			t.code = verdict.Worse(t.code, ExitInterrupted) // also where none ran that could have said so
+			continue
+		}
+		t.reports, errs = append(t.reports, r.report), append(errs, r.err)
+		t.code = verdict.Worse(t.code, r.report.ExitCode)
+	}
+	t.err = errors.Join(errs...)
+	return t
+}
+
+// ending is the error that carries an exit code: err is about reports that could not be written, or trials that broke.
+func ending(code int, err error) error {
+	if err != nil {
 		return &exit{ExitBroken, err}
 	}
 	if code != ExitOK {

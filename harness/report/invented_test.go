@@ -99,6 +99,7 @@ func trial() verdict.Trial {
 		},
 		KubeProxy: verdict.KubeProxy{Version: "v1.36.3", Mode: "ipvs"},
 		Fault:     fault(s),
+		Documents: []verdict.Document{{Name: "nodes.yaml", Says: "the nodes | and their versions", Text: "- node: edge\n  kubelet: v1.36.3 </details>\x1b[2J\n"}},
 		Took:      83*time.Second + 450*time.Millisecond,
 		Phases:    []verdict.Phase{{Name: "build the lab", Took: 12 * time.Second}, {Name: "fault", Took: 4100 * time.Millisecond}},
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"html"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func Markdown(r Report) []byte {
 	m.line("## What must not help")
 	m.fixes(r.Inert, true)
 	m.matrix(r.Matrix)
+	m.documents(r.Documents)
 	m.line("## Where the time went")
 	m.durations(r.Durations)
 	return []byte(m.String())
@@ -128,6 +130,28 @@ func (m *markdown) code(text string) {
 	m.WriteByte('\n')
 	for l := range strings.SplitSeq(strings.TrimRight(printable(text), "\n"), "\n") {
 		m.WriteString("    " + l + "\n")
+	}
+}
+
+// atOnce is how many lines of a document are shown without being asked for.
+const atOnce = 40
+
+// documents writes what the place showed of the lab, long texts folded.
+func (m *markdown) documents(list []Document) {
+	if len(list) == 0 {
+		return
+	}
+	m.line("## What the lab stood on")
+	for _, d := range list {
+		title := oneLine(d.Name + ": " + d.Says)
+		if strings.Count(d.Text, "\n") <= atOnce {
+			m.line("%s", md(title))
+			m.code(d.Text)
+			continue
+		}
+		m.line("<details><summary>%s</summary>", html.EscapeString(title))
+		m.code(d.Text)
+		m.line("</details>")
 	}
 }
 

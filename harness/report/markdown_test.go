@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,5 +79,21 @@ func TestAfterTheUndo(t *testing.T) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
+	}
+}
+
+// A short document can be read at once, a long one is folded.
+func TestLongDocumentsAreFolded(t *testing.T) {
+	r := New(trial(), maker)
+	for lines, folded := range map[int]bool{atOnce: false, atOnce + 1: true} {
+		r.Documents[0].Text = strings.Repeat("kind: Service\n", lines)
+		r.Documents[0].Says = "the nodes <of all>"
+		text := string(Markdown(r))
+		if got := strings.Contains(text, "<details><summary>nodes.yaml: the nodes &lt;of all&gt;</summary>\n"); got != folded || strings.Contains(text, "</details>") != folded {
+			t.Errorf("%d lines are folded: %v", lines, got)
+		}
+		if got := strings.Count(text, "\n    kind: Service"); got != lines {
+			t.Errorf("%d of %d lines are there", got, lines)
+		}
 	}
 }

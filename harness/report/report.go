@@ -23,35 +23,36 @@ const SchemaVersion = "faultline/report/v1"
 
 // Report is report.json. All times are in milliseconds, lists are never null.
 type Report struct {
-	Schema      string    `json:"schema" jsonschema:"enum=faultline/report/v1"` // SchemaVersion
-	Scenario    string    `json:"scenario"`                                     // name of the scenario
-	Variant     string    `json:"variant,omitempty"`                            // name of the variant, of a scenario that has some
-	Title       string    `json:"title"`                                        // the scenario's one sentence
-	System      string    `json:"system,omitempty"`                             // the product in which the fault was seen
-	Refs        []string  `json:"refs,omitempty"`                               // where the fault was reported
-	Started     time.Time `json:"started"`                                      // when the trial began
-	MadeBy      string    `json:"madeBy"`                                       // program and version
-	Again       string    `json:"again"`                                        // command line that runs the same trial again, with the runtime and the kernel that were used
-	Given       Settings  `json:"given"`                                        // settings of the topology that were given on the command line
-	Settings    Settings  `json:"settings"`                                     // all settings of the base lab: the scenario's, and those that were given
-	Runtime     string    `json:"runtime"`                                      // "netns", "vm" or "kind"
-	Accelerator string    `json:"accelerator"`                                  // of a vm: "kvm" or "tcg"; else empty
-	Kernel      string    `json:"kernel"`                                       // release of the kernel that was tried, as in uname -r
-	Place       string    `json:"place,omitempty"`                              // one line more about where the trial ran
-	Choices     []Choice  `json:"choices"`                                      // settings with alternatives that the topology has, and what was taken of them; empty too where no place was found
-	KubeProxy   KubeProxy `json:"kubeProxy"`                                    // of the lab that shows the fault
-	Verdict     Verdict   `json:"verdict"`                                      // on the fault
-	Why         string    `json:"why"`                                          // reason of the verdict on the fault
-	Expected    bool      `json:"expected"`                                     // every verdict is what the scenario documents, none is missing, and a fix and an inert fix at least were verified, or of those that --fix named one of each kind; what else was not verified is in notVerified
-	ExitCode    int       `json:"exitCode"`                                     // of faultline run: 0 expected, 1 not, 3 unsupported here or nothing verified, 4 the lab broke, 130 interrupted
-	Controls    []Control `json:"controls"`                                     // every control in every phase
-	Fault       Fault     `json:"fault"`                                        // the documented failure, as it was seen first
-	Fixes       []Fix     `json:"fixes"`                                        // the documented fixes, in the scenario's order
-	Inert       []Fix     `json:"inert"`                                        // the fixes that must not help, in the scenario's order
-	Matrix      *Matrix   `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
-	NotVerified []string  `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
-	LeftOut     []string  `json:"leftOut"`                                      // evidence that was not asked for, each with what it needs and was not had here
-	Durations   Durations `json:"durations"`                                    // where the time went
+	Schema      string     `json:"schema" jsonschema:"enum=faultline/report/v1"` // SchemaVersion
+	Scenario    string     `json:"scenario"`                                     // name of the scenario
+	Variant     string     `json:"variant,omitempty"`                            // name of the variant, of a scenario that has some
+	Title       string     `json:"title"`                                        // the scenario's one sentence
+	System      string     `json:"system,omitempty"`                             // the product in which the fault was seen
+	Refs        []string   `json:"refs,omitempty"`                               // where the fault was reported
+	Started     time.Time  `json:"started"`                                      // when the trial began
+	MadeBy      string     `json:"madeBy"`                                       // program and version
+	Again       string     `json:"again"`                                        // command line that runs the same trial again, with the runtime and the kernel that were used
+	Given       Settings   `json:"given"`                                        // settings of the topology that were given on the command line
+	Settings    Settings   `json:"settings"`                                     // all settings of the base lab: the scenario's, and those that were given
+	Runtime     string     `json:"runtime"`                                      // "netns", "vm" or "kind"
+	Accelerator string     `json:"accelerator"`                                  // of a vm: "kvm" or "tcg"; else empty
+	Kernel      string     `json:"kernel"`                                       // release of the kernel that was tried, as in uname -r
+	Place       string     `json:"place,omitempty"`                              // one line more about where the trial ran
+	Choices     []Choice   `json:"choices"`                                      // settings with alternatives that the topology has, and what was taken of them; empty too where no place was found
+	KubeProxy   KubeProxy  `json:"kubeProxy"`                                    // of the lab that shows the fault
+	Verdict     Verdict    `json:"verdict"`                                      // on the fault
+	Why         string     `json:"why"`                                          // reason of the verdict on the fault
+	Expected    bool       `json:"expected"`                                     // every verdict is what the scenario documents, none is missing, and a fix and an inert fix at least were verified, or of those that --fix named one of each kind; what else was not verified is in notVerified
+	ExitCode    int        `json:"exitCode"`                                     // of faultline run: 0 expected, 1 not, 3 unsupported here or nothing verified, 4 the lab broke, 130 interrupted
+	Controls    []Control  `json:"controls"`                                     // every control in every phase
+	Fault       Fault      `json:"fault"`                                        // the documented failure, as it was seen first
+	Fixes       []Fix      `json:"fixes"`                                        // the documented fixes, in the scenario's order
+	Inert       []Fix      `json:"inert"`                                        // the fixes that must not help, in the scenario's order
+	Matrix      *Matrix    `json:"matrix,omitempty"`                             // the document's table of who reaches whom, measured; left out where the scenario has none
+	NotVerified []string   `json:"notVerified"`                                  // names of the fixes and inert fixes of which this report says nothing: left out, unsupported here, or not tried for want of the fault
+	LeftOut     []string   `json:"leftOut"`                                      // evidence that was not asked for, each with what it needs and was not had here
+	Documents   []Document `json:"documents,omitempty"`                          // what the place showed of the lab when the fault had been asked for, or the lab could not be built; left out where it shows none: kind alone does
+	Durations   Durations  `json:"durations"`                                    // where the time went
 }
 
 // Settings are settings of a topology, values by path. They are never null.
@@ -65,6 +66,13 @@ type Choice struct {
 	Options []string `json:"options"`        // all alternatives, the preferred one first
 	Given   bool     `json:"given"`          // a setting named it; else it is the first that the place can carry
 	Why     string   `json:"why"`            // what the place lacks for those before it; empty for the first one, or if it was given
+}
+
+// Document is a text about the lab, in the words of what it runs on.
+type Document struct {
+	Name string `json:"name"` // of kind: "nodes.yaml" (versions of kubelet, kube-proxy and the container runtime, by node), "kube-proxy.yaml" (its ConfigMap), "services.yaml", "endpointslices.yaml"; of further clusters of the lab "NODE-services.yaml" and so on
+	Says string `json:"says"` // what it is, in a few words
+	Text string `json:"text"`
 }
 
 // Maker is what made a report.
@@ -200,6 +208,7 @@ func New(t verdict.Trial, by Maker) Report {
 		Matrix:      newMatrix(t),
 		NotVerified: t.NotVerified(),
 		LeftOut:     append([]string{}, t.LeftOut...),
+		Documents:   newDocuments(t.Documents),
 		Durations:   newDurations(t),
 	}
 	if t.Fault != nil {
@@ -240,6 +249,14 @@ func newChoices(taken []verdict.Choice) []Choice {
 	list := make([]Choice, len(taken))
 	for i, c := range taken {
 		list[i] = Choice(c)
+	}
+	return list
+}
+
+func newDocuments(shown []verdict.Document) []Document {
+	list := make([]Document, len(shown))
+	for i, d := range shown {
+		list[i] = Document(d)
 	}
 	return list
 }

@@ -106,6 +106,7 @@ type Trial struct {
 	Place     Place
 	Choices   []Choice   // of the topology, as they were taken; none where it has none or no place was found
 	KubeProxy KubeProxy  // of the base lab
+	Documents []Document // that the base lab has about itself, as it was when it had been asked for the fault or could not be built
 	LeftOut   []string   // evidence of Scenario's file that is not in Scenario, each with what it needs that Place does not have
 	Fault     *FaultSeen // nil where the lab did not come up
 	Judgement Judgement  // on the fault
@@ -120,6 +121,13 @@ type Trial struct {
 // Place is where a trial ran.
 type Place struct {
 	Runtime, Kernel, Accelerator, Detail string
+}
+
+// Document is a text about a lab, in the words of what it runs on. It decides nothing.
+type Document struct {
+	Name string `json:"name"` // like that of a file: "services.yaml"
+	Says string `json:"says"` // what it is, in a few words
+	Text string `json:"text"`
 }
 
 // Choice is a setting of the topology with alternatives, and which of them all labs of a trial had, unless a fix sets it.

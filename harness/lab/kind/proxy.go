@@ -74,9 +74,8 @@ func synced(ctx context.Context, n lab.Node) error {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
 	for {
-		// The node image has no need of an HTTP client, but of bash.
-		out, err := lab.Run(ctx, n, "bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/10249 && printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3`)
-		if err == nil && hasSynced(string(out)) {
+		text, err := metrics(ctx, n)
+		if err == nil && hasSynced(text) {
 			return nil
 		}
 		select {
@@ -85,6 +84,13 @@ func synced(ctx context.Context, n lab.Node) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// metrics are those of the kube-proxy that runs in n.
+func metrics(ctx context.Context, n lab.Node) (string, error) {
+	// The node image has no need of an HTTP client, but of bash.
+	out, err := lab.Run(ctx, n, "bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/10249 && printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3`)
+	return string(out), err
 }
 
 func hasSynced(metrics string) bool {
