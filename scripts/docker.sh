@@ -66,15 +66,16 @@ done
 # in_daemon runs a command in a process group of its own and hands it the signals that this script gets. Without job control
 # it would ignore SIGINT.
 in_daemon() {
-	local code
+	local code signalled
 	set -o monitor
 	"$@" {life}>&- {lock}>&- &
 	set +o monitor
 	command=$!
-	trap 'kill -INT "$command" 2>/dev/null || true' INT
-	trap 'kill -TERM "$command" 2>/dev/null || true' TERM HUP
+	trap 'signalled=1; kill -INT "$command" 2>/dev/null || true' INT
+	trap 'signalled=1; kill -TERM "$command" 2>/dev/null || true' TERM HUP
 	# A signal ends the wait, not the command.
-	while code=0; wait "$command" || code=$?; kill -0 "$command" 2>/dev/null; do :; done
+	while code=0 signalled=; wait "$command" || code=$?; [ -n "$signalled" ]; do :; done
+	trap - INT TERM HUP
 	return "$code"
 }
 

@@ -11,6 +11,7 @@ parent=$(basename "$run")
 # forget removes what the namespaces do not: the cgroups, deepest first, and RUN.
 forget() {
 	trap - EXIT
+	disown -a # nothing is to be said of what is killed here
 	# A cgroup can be removed once its processes are gone. Those of containers are in this pid namespace too.
 	local processes=(/proc/[0-9]*)
 	while [ "${#processes[@]}" -gt 1 ]; do
