@@ -15,6 +15,9 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
+// quick is the label of those specs on kind that CI runs where a whole suite on clusters would take too long.
+const quick = "quick"
+
 // kindArgs are the arguments of a run on kind.
 func kindArgs() []string {
 	args := []string{"--runtime", "kind"}
@@ -77,7 +80,7 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 	It("does not touch the user's kubeconfig", func(SpecContext) {
 		_, err := os.Stat(s.path("home", ".kube"))
 		Expect(os.IsNotExist(err)).To(BeTrue())
-	}, SpecTimeout(clusterTimeout))
+	}, Label(quick), SpecTimeout(clusterTimeout))
 
 	It("leaves nothing when it is interrupted", func(ctx SpecContext) {
 		r := start("interrupted")
@@ -87,6 +90,10 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 	}, SpecTimeout(clusterTimeout))
 
 	for _, moment := range []string{"Preparing nodes", "Starting control-plane", "start the pods", `s  fault\b`} {
+		labels := Label()
+		if moment == "start the pods" {
+			labels = Label(quick)
+		}
 		It(fmt.Sprintf("is cleaned up by down --stale, and nothing else is, when it is killed at %q", moment), func(ctx SpecContext) {
 			r := start("killed")
 			Eventually(r).WithTimeout(clusterTimeout).Should(gbytes.Say(moment))
@@ -95,7 +102,7 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 			Eventually(down).WithTimeout(clusterTimeout).Should(gexec.Exit(asExpected))
 			Expect(down.Out).To(gbytes.Say(`faultline-hairpin-[0-9a-f]{4}: removed`))
 			Expect(inDocker(ctx)).To(Equal(before))
-		}, SpecTimeout(clusterTimeout))
+		}, labels, SpecTimeout(clusterTimeout))
 	}
 
 	It("says which node did not come up and what it said, and leaves nothing", func(ctx SpecContext) {
