@@ -62,6 +62,9 @@ until docker version >/dev/null 2>&1; do
 	fi
 	sleep 0.2
 done
+# A daemon that was killed leaves its containers; none is meant to outlive it.
+docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+docker network prune --force >/dev/null
 
 # in_daemon runs a command in a process group of its own and hands it the signals that this script gets. Without job control
 # it would ignore SIGINT.
