@@ -66,18 +66,20 @@ done
 docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
 docker network prune --force >/dev/null
 
-# in_daemon runs a command in a process group of its own and hands it the signals that this script gets. Without job control
-# it would ignore SIGINT.
+# in_daemon runs a command in a process group of its own and hands that the signals that this script gets. Without job
+# control it would ignore SIGINT.
 in_daemon() {
-	local code signalled
+	local code signalled interrupted=
 	set -o monitor
 	"$@" {life}>&- {lock}>&- &
 	set +o monitor
 	command=$!
-	trap 'signalled=1; kill -INT "$command" 2>/dev/null || true' INT
-	trap 'signalled=1; kill -TERM "$command" 2>/dev/null || true' TERM HUP
+	trap 'signalled=1; kill -INT -- "-$command" 2>/dev/null || true' INT
+	trap 'signalled=1; kill -TERM -- "-$command" 2>/dev/null || true' TERM HUP
 	# A signal ends the wait, not the command.
-	while code=0 signalled=; wait "$command" || code=$?; [ -n "$signalled" ]; do :; done
+	while code=0 signalled=; wait "$command" || code=$?; [ -n "$signalled" ]; do interrupted=1; done
+	# A shell ends by it before what it runs has cleaned up, and needs the daemon for that.
+	while [ -n "$interrupted" ] && kill -0 -- "-$command" 2>/dev/null; do sleep 0.1; done
 	trap - INT TERM HUP
 	return "$code"
 }
