@@ -106,7 +106,11 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 	}
 
 	It("says which node did not come up and what it said, and leaves nothing", func(ctx SpecContext) {
-		docker(ctx, "commit", "--change", `ENTRYPOINT ["/bin/sh","-c","echo this node has no init; exit 7"]`, byHand, "faultline-broken-node:1")
+		// The file and not the image's ENTRYPOINT, which is replaced where the daemon cannot give --privileged.
+		broken := s.path("entrypoint")
+		Expect(os.WriteFile(broken, []byte("#!/bin/sh\necho this node has no init; exit 7\n"), 0o755)).To(Succeed())
+		docker(ctx, "cp", broken, byHand+":/usr/local/bin/entrypoint")
+		docker(ctx, "commit", byHand, "faultline-broken-node:1")
 		DeferCleanup(docker, "rmi", "faultline-broken-node:1")
 		r := s.startRun("broken", s.scenario("hairpin"), "--runtime", "kind", "--node-image", "faultline-broken-node:1")
 		Eventually(r).WithTimeout(clusterTimeout).Should(gexec.Exit(brokenLab))
