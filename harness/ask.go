@@ -23,18 +23,19 @@ const slack = 30 * time.Second
 // kube-proxy takes minutes.
 const patience = 5 * time.Minute
 
-// wait is how long a probe waits that is expected to have that outcome. A short timeout is for waiting in vain: an answer
-// ends the wait, and one that is late because the machine is busy must not be taken for none.
-func wait(p scenario.Probe, expected probe.Outcome) time.Duration {
-	if expected == probe.Delivered {
+// wait is how long a probe waits where that outcome must not be missed. A short timeout is for waiting in vain for what was
+// waited for before: an answer ends the wait, and one that is late must not be taken for none.
+func wait(p scenario.Probe, heeded probe.Outcome) time.Duration {
+	if heeded == probe.Delivered {
 		return max(p.Timeout, probe.DefaultTimeout)
 	}
 	return p.Timeout
 }
 
-// ask makes a probe and takes evidence before and after it, in the nodes that specs name. What is expected need not be what
-// is wanted: an inert fix is expected not to help.
-func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expectation, expected probe.Outcome, specs []evidence.Spec) (verdict.Probed, []evidence.Finding, error) {
+// ask makes a probe and takes evidence before and after it, in the nodes that specs name. The outcome that is heeded
+// must not be missed for want of time. It need not be the one that is wanted: whether the fault is there, and whether an
+// inert fix helps, shows by what a mended path would answer, in the time that it has under a fix.
+func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expectation, heeded probe.Outcome, specs []evidence.Spec) (verdict.Probed, []evidence.Finding, error) {
 	probed := verdict.Probed{Probe: p, Wanted: wanted}
 	var err error
 	if probed.Sources, err = b.sources(wanted); err != nil {
@@ -45,7 +46,7 @@ func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expec
 		return probed, nil, fmt.Errorf("evidence before %q: %w", p.Name, err)
 	}
 	defer w.close()
-	if probed.Seen, err = b.probe(ctx, p, expected); err != nil {
+	if probed.Seen, err = b.probe(ctx, p, heeded); err != nil {
 		return probed, nil, fmt.Errorf("probe %q: %w", p.Name, err)
 	}
 	met, _ := probed.Met()
@@ -61,9 +62,9 @@ func (b *bench) ask(ctx context.Context, p scenario.Probe, wanted scenario.Expec
 }
 
 // probe runs the probe client in the node that p comes from.
-func (b *bench) probe(ctx context.Context, p scenario.Probe, expected probe.Outcome) (probe.Observation, error) {
+func (b *bench) probe(ctx context.Context, p scenario.Probe, heeded probe.Outcome) (probe.Observation, error) {
 	var o probe.Observation
-	timeout := wait(p, expected)
+	timeout := wait(p, heeded)
 	to, err := b.setup.topology.Resolve(p.To)
 	if err != nil {
 		return o, err

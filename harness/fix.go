@@ -15,13 +15,12 @@ import (
 // kind is how fixes of a kind are tried and judged.
 type kind struct {
 	name  string
-	mends bool // is to remove the symptom
 	judge func(scenario.Scenario, scenario.Fix, verdict.FixSeen) verdict.Judgement
 }
 
 var (
-	documented = kind{"fix", true, verdict.JudgeFix}
-	inert      = kind{"inert", false, verdict.JudgeInert}
+	documented = kind{"fix", verdict.JudgeFix}
+	inert      = kind{"inert", verdict.JudgeInert}
 )
 
 // try tries one fix, unless it is left out or the trial was cancelled. It returns what judges what was seen, or nil where
@@ -82,14 +81,14 @@ func (t *Trial) see(ctx context.Context, p *part, s *stand, f scenario.Fix, k ki
 	}
 	s.shown = false
 	if f.Probe != nil {
-		seen, err := b.look(ctx, f, k, *f.Probe, f.Probe.Expectation)
+		seen, err := b.look(ctx, f, *f.Probe, f.Probe.Expectation)
 		s.shown = err == nil // it only asked, the fault is as it was
 		return seen, err
 	}
 	if err := b.run(ctx, f.Run); err != nil {
 		return nil, err
 	}
-	seen, err := b.look(ctx, f, k, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	seen, err := b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 	if err != nil {
 		return seen, err
 	}
@@ -125,22 +124,18 @@ func (t *Trial) seeSet(ctx context.Context, p *part, f scenario.Fix, k kind) (*v
 		return nil, err
 	}
 	defer b.close()
-	return b.look(ctx, f, k, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
+	return b.look(ctx, f, t.Scenario.Fault.Probe, t.Scenario.Fault.Mended)
 }
 
 // look asks everything that the judge wants to know while a fix is in place.
-func (b *bench) look(ctx context.Context, f scenario.Fix, k kind, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
+func (b *bench) look(ctx context.Context, f scenario.Fix, p scenario.Probe, wanted scenario.Expectation) (*verdict.FixSeen, error) {
 	fault := b.trial.Scenario.Fault
 	seen := &verdict.FixSeen{}
 	var err error
-	if seen.Controls, err = b.controls(ctx, f.Breaks...); err != nil {
+	if seen.Controls, err = b.controls(ctx); err != nil {
 		return nil, err
 	}
-	expected := fault.Probe.Want
-	if k.mends {
-		expected = wanted.Want
-	}
-	probed, findings, err := b.ask(ctx, p, wanted, expected, slices.Concat(fault.Evidence, f.Evidence))
+	probed, findings, err := b.ask(ctx, p, wanted, wanted.Want, slices.Concat(fault.Evidence, f.Evidence))
 	if err != nil {
 		return nil, err
 	}

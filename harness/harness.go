@@ -169,7 +169,13 @@ func (t *Trial) place(ctx context.Context) error {
 
 // leaveOut takes the evidence out that the place does not have by the scenario's own words, and says so.
 func (t *Trial) leaveOut() {
-	t.Scenario, t.out.LeftOut = t.Scenario.On(t.out.Place.Kernel, t.out.KubeProxy.Version)
+	t.Scenario, t.out.LeftOut = t.Scenario.On(t.out.Place.Kernel, t.out.KubeProxy.Version, func(f scenario.Fix) string {
+		top, err := t.parse(t.Scenario.Set, t.Set, t.taken, f.Set)
+		if err != nil {
+			return "" // it cannot be tried, as Prepare has found
+		}
+		return kubeProxyOf(top).Version
+	})
 	t.out.Scenario = *t.Scenario
 	for _, line := range t.out.LeftOut {
 		t.Note("evidence left out: " + line)

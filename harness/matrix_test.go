@@ -2,8 +2,10 @@ package harness_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -44,6 +46,23 @@ func cells(table verdict.Table) string {
 		}
 	}
 	return table.Phase + ": " + strings.Join(append(list, table.Why), ", ")
+}
+
+// What the document claims to work is given the time to: a short timeout is for asking once more what was in vain.
+func TestAnswersOfTheMatrixAreWaitedFor(t *testing.T) {
+	x, rt := trialOf(t, good+set, idle)
+	x.Scenario.Matrix = matrixOf(t, "works, works", "delivered, timeout", "delivered, delivered")
+	x.Scenario.Matrix.Timeout = time.Second
+	if _, err := x.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Sorted(slices.Values(rt.waits[2:5])) // both cells at once, and one alone
+	if d := cmp.Diff([]string{"control 4s", "fault 1s", "fault 4s"}, got); d != "" {
+		t.Error(d)
+	}
+	if rt.waits[4] != "fault 1s" {
+		t.Errorf("asked once more: %s", rt.waits[4])
+	}
 }
 
 func TestMatrix(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // together judges fixes that are made of inert ones.
 func (t *Trial) together() kind {
-	return kind{"fix", true, func(s scenario.Scenario, f scenario.Fix, seen verdict.FixSeen) verdict.Judgement {
+	return kind{"fix", func(s scenario.Scenario, f scenario.Fix, seen verdict.FixSeen) verdict.Judgement {
 		return verdict.JudgeTogether(f, verdict.JudgeFix(s, f, seen), t.out.Inert)
 	}}
 }

@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/faultline-lab/faultline/harness/evidence"
@@ -37,7 +36,7 @@ func (s *stand) showFirst(ctx context.Context) error {
 		return err
 	}
 	return p.phase(ctx, "fault", func() (err error) {
-		seen.Probe, seen.Evidence, err = s.bench.fault(ctx)
+		seen.Probe, seen.Evidence, err = s.bench.fault(ctx, p.trial.Scenario.Fault.Mended.Want)
 		if err != nil {
 			return err
 		}
@@ -118,15 +117,11 @@ func (b *bench) close() {
 	}
 }
 
-// controls asks every control of the scenario. Those in broken are expected to be in vain.
-func (b *bench) controls(ctx context.Context, broken ...string) ([]verdict.Probed, error) {
+// controls asks every control of the scenario.
+func (b *bench) controls(ctx context.Context) ([]verdict.Probed, error) {
 	var all []verdict.Probed
 	for _, p := range b.trial.Scenario.Controls {
-		expected := p.Want
-		if slices.Contains(broken, p.Name) {
-			expected = probe.Timeout
-		}
-		seen, _, err := b.ask(ctx, p, p.Expectation, expected, nil)
+		seen, _, err := b.ask(ctx, p, p.Expectation, p.Want, nil)
 		if err != nil {
 			return all, err
 		}
@@ -135,21 +130,21 @@ func (b *bench) controls(ctx context.Context, broken ...string) ([]verdict.Probe
 	return all, nil
 }
 
-// show asks the controls and shows the fault.
+// show asks the controls and shows the fault, which was shown before: it need not be told from one that is only late.
 func (b *bench) show(ctx context.Context) (*verdict.FaultSeen, error) {
 	seen := &verdict.FaultSeen{}
 	var err error
 	if seen.Controls, err = b.controls(ctx); err != nil {
 		return nil, err
 	}
-	seen.Probe, seen.Evidence, err = b.fault(ctx)
+	seen.Probe, seen.Evidence, err = b.fault(ctx, b.trial.Scenario.Fault.Probe.Want)
 	return seen, err
 }
 
-// fault asks the fault's probe and takes the fault's evidence around it.
-func (b *bench) fault(ctx context.Context) (verdict.Probed, []evidence.Finding, error) {
+// fault asks the fault's probe, where that outcome is heeded, and takes the fault's evidence around it.
+func (b *bench) fault(ctx context.Context, heeded probe.Outcome) (verdict.Probed, []evidence.Finding, error) {
 	f := b.trial.Scenario.Fault
-	return b.ask(ctx, f.Probe, f.Probe.Expectation, f.Probe.Want, f.Evidence)
+	return b.ask(ctx, f.Probe, f.Probe.Expectation, heeded, f.Evidence)
 }
 
 // run runs commands on the lab, in order.

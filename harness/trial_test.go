@@ -79,8 +79,9 @@ func told(out verdict.Trial) string {
 	return strings.Join(list, "; ")
 }
 
-// A busy machine is late with an answer, so a short timeout is for what is expected to be in vain alone.
-func TestWhatIsToBeAnsweredIsWaitedFor(t *testing.T) {
+// A fault, an inert fix or a broken control that a longer wait would have answered is none: a short timeout is for showing
+// again what was shown.
+func TestAnswersAreWaitedFor(t *testing.T) {
 	const breaks = "    expect: SideEffect\n    breaks: [control]\n"
 	x, rt := trialOf(t, good, idle+cmd("breaks", "disturb", "nothing")+breaks)
 	x.Scenario.Controls[0].Timeout, x.Scenario.Fault.Probe.Timeout = time.Second, time.Second
@@ -88,10 +89,10 @@ func TestWhatIsToBeAnsweredIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"control 4s", "fault 1s",
+		"control 4s", "fault 4s",
 		"control 4s", "fault 4s", "control 4s", "fault 1s", // good, and undone
-		"control 4s", "fault 1s", "control 4s", "fault 1s", // idle
-		"control 1s", "fault 1s", "control 4s", "fault 1s", // breaks
+		"control 4s", "fault 4s", "control 4s", "fault 1s", // idle
+		"control 4s", "fault 4s", "control 4s", "fault 1s", // breaks
 	}
 	if d := cmp.Diff(want, rt.waits); d != "" {
 		t.Error(d)

@@ -41,6 +41,7 @@ func (a *app) runTrials(ctx context.Context, b batch, at placer, jobs int, on st
 	for i, r := range all {
 		if !r.begun {
 			notRun = append(notRun, [2]string{b.trials[i].trial.Scenario.FullName(), "interrupted before"})
+			code = verdict.Worse(code, ExitInterrupted) // also where none ran that could have said so
 			continue
 		}
 		reports, errs = append(reports, r.report), append(errs, r.err)

@@ -20,6 +20,8 @@ import (
 type stuck struct {
 	in    map[string]string // runtimes of trials; netns if nothing is said
 	check func(ctx context.Context, name string) error
+	// closed hears that a trial gave its runtime back; may be nil.
+	closed func()
 
 	mu    sync.Mutex
 	begun []string
@@ -47,6 +49,9 @@ func (s *stuck) open(t *harness.Trial, _ place) (lab.Runtime, func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.now, name)
+		if s.closed != nil {
+			s.closed()
+		}
 	}
 }
 
@@ -290,6 +295,19 @@ func TestInterruptOfTrials(t *testing.T) {
 		if lost := inOrder(out.String(), "chosen for", "interrupted after", "interrupted after", "RUNTIME", "one ", "interrupted\n", "two ", "interrupted\n", "three ", "not run: interrupted before"); lost != "" {
 			t.Errorf("%q is not in its place:\n%s", lost, out)
 		}
+	}
+}
+
+// An interrupt between two trials, which no trial hears of, leaves some out all the same.
+func TestInterruptBetweenTrials(t *testing.T) {
+	a, _, b := trials(t, []string{"one", "two"}, nil)
+	ctx, interrupt := context.WithCancel(t.Context())
+	s := &stuck{check: func(context.Context, string) error { return unsupported("it") }, closed: interrupt}
+	if got := code(a.runStuck(ctx, b, s, 1)); got != ExitInterrupted {
+		t.Errorf("exit code %d", got)
+	}
+	if len(s.begun) != 1 {
+		t.Errorf("begun: %v", s.begun)
 	}
 }
 

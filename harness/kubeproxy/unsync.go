@@ -14,13 +14,20 @@ func CanUnsync(mode string) bool { return mode == ModeIPTables }
 // of the same mode and version and does not find what the one before it has written. Everything else stays, as it does
 // when kube-proxy is restarted on a cluster. No kube-proxy may run.
 //
-// In iptables mode that is the chain KUBE-SERVICES in the nat table. The first sync of a kube-proxy writes all of its
+// In iptables mode that is the chain KUBE-SERVICES in the nat table, which may be gone already. The first sync of a kube-proxy writes all of its
 // chains anew, with one iptables-restore, and the nat table is the last that is committed (see checkIPTables).
 func Unsync(ctx context.Context, n Node, mode string, services []plan.Service) error {
 	if !CanUnsync(mode) {
 		return fmt.Errorf("%s: what kube-proxy writes last in %s mode is not known", n.Name(), mode)
 	}
 	for _, f := range families(services) {
+		save, err := n.Run(ctx, f.tool("iptables-save"), "-t", "nat")
+		if err != nil {
+			return err
+		}
+		if len(parseRules(string(save))["nat"]["KUBE-SERVICES"]) == 0 {
+			continue
+		}
 		if _, err := n.Run(ctx, f.tool("iptables"), "-w", "-t", "nat", "-F", "KUBE-SERVICES"); err != nil {
 			return err
 		}

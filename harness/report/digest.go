@@ -24,11 +24,14 @@ func Line(w io.Writer, o Options, elapsed time.Duration, r Report) {
 func Sum(w io.Writer, o Options, elapsed time.Duration, reports []Report, notRun [][2]string) {
 	st := style(o.Colour)
 	names := map[int][]string{} // by exit codes
-	var unverified []string
+	var unverified, unasked []string
 	for _, r := range reports {
 		names[r.ExitCode] = append(names[r.ExitCode], r.name())
 		if r.ExitCode == verdict.ExitExpected && len(r.NotVerified) > 0 {
 			unverified = append(unverified, r.name())
+		}
+		if r.ExitCode == verdict.ExitExpected && len(r.LeftOut) > 0 {
+			unasked = append(unasked, r.name())
 		}
 	}
 	var parts []string
@@ -42,6 +45,7 @@ func Sum(w io.Writer, o Options, elapsed time.Duration, reports []Report, notRun
 	add(st.red, "not as documented", names[verdict.ExitUnexpected])
 	add(st.red, "unsupported here", names[verdict.ExitUnsupported])
 	add(st.yellow, "not all verified", unverified)
+	add(st.yellow, "evidence left out", unasked)
 	if len(parts) == 0 && len(notRun) == 0 {
 		parts = append(parts, st.green("everything is as documented"))
 	}

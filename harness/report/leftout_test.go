@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -19,5 +20,15 @@ func TestEvidenceLeftOut(t *testing.T) {
 	}
 	if text := tellAll(x); !strings.Contains(text, "\nevidence left out: "+line+"\n") {
 		t.Errorf("the terminal does not say it:\n%s", text)
+	}
+
+	r = New(green(), maker)
+	r.NotVerified, r.LeftOut = nil, []string{line}
+	var b bytes.Buffer
+	Line(&b, Options{}, 0, r)
+	Table(&b, Options{}, []Report{r}, nil)
+	Sum(&b, Options{}, 0, []Report{r}, nil)
+	if got := b.String(); strings.Contains(got, "everything") || strings.Count(got, "evidence left out") != 3 {
+		t.Errorf("the digest, the table and the sum do not say it:\n%s", got)
 	}
 }

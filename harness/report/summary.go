@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ func (t *Terminal) Close(r Report, dir string) {
 func (s style) outcome(r Report) string {
 	colour := s.red
 	switch {
-	case r.Expected && len(r.NotVerified) == 0:
+	case r.Expected && len(r.NotVerified)+len(r.LeftOut) == 0:
 		colour = s.green
 	case r.Expected, undisputed(r):
 		colour = s.yellow
@@ -86,8 +87,10 @@ func conclusion(r Report) string {
 	switch {
 	case r.ExitCode == verdict.ExitInterrupted:
 		return interrupted(r) + either(len(r.NotVerified) > 0, unverified, "")
-	case r.Expected && len(r.NotVerified) == 0:
+	case r.Expected && len(r.NotVerified)+len(r.LeftOut) == 0:
 		return "everything is as documented"
+	case r.Expected && len(r.NotVerified) == 0:
+		return fmt.Sprintf("as documented as far as it was asked; evidence left out: %d", len(r.LeftOut))
 	case r.Expected:
 		return "as documented as far as it was tried" + unverified
 	case r.Verdict != verdict.Reproduced:

@@ -53,6 +53,8 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 				remark = "  " + st.red("not as documented"+r.undocumented())
 			case len(r.NotVerified) > 0:
 				remark = "  " + st.yellow("not all verified")
+			case len(r.LeftOut) > 0:
+				remark = "  " + st.yellow("evidence left out")
 			}
 		}
 		fmt.Fprintln(w, strings.TrimRight("  "+strings.Join(cells, "  "), " ")+remark)

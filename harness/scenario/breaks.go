@@ -20,6 +20,9 @@ func (r rules) expect(at fixAt) {
 	}
 	if at.fix.Expect == "WrongReason" && len(at.fix.Evidence) == 0 {
 		r.Errorf(path, "add evidence that shows the other reason", "another reason is expected, and nothing would show it")
+	} else if at.fix.Expect == "WrongReason" && !someAnywhere(at.fix.Evidence) {
+		r.Errorf(path, "let some of it need nothing, or the inert fix what it needs",
+			"another reason is expected, and where the evidence has what it needs not, nothing would show it")
 	}
 	r.symptom(at)
 	r.hidden(at)

@@ -16,7 +16,7 @@ import (
 // that is not as documented.
 type Matrix struct {
 	Says    string            `yaml:"says,omitempty" json:"says,omitempty"`       // one sentence about where the claims stand
-	Timeout time.Duration     `yaml:"timeout,omitempty" json:"timeout,omitempty"` // of each probe; default probe.DefaultTimeout
+	Timeout time.Duration     `yaml:"timeout,omitempty" json:"timeout,omitempty"` // of each probe that was in vain before; default probe.DefaultTimeout, which is the least of any other
 	To      []string          `yaml:"to" json:"to"`                               // the heads of the columns
 	From    []MatrixRow       `yaml:"from" json:"from"`                           // the rows
 	Before  [][]probe.Outcome `yaml:"before,omitempty" json:"before,omitempty"`   // measured without a fix, row by row; empty states nothing

@@ -210,6 +210,11 @@ func TestRules(t *testing.T) {
 			`21:5: where the fault is Hidden all of its evidence stays; take it out`},
 		{"another reason without evidence", inert, inert + "    expect: WrongReason\n",
 			`24:13: another reason is expected, and nothing would show it; add evidence that shows the other reason`},
+		{"another reason that not every place shows", inert,
+			inert + "    expect: WrongReason\n    evidence: [{on: a, needs: {kernel: \"5.13\"}, nfacct: drops, grows: true}]\n",
+			`24:13: another reason is expected, and where the evidence has what it needs not, nothing would show it; let some of it need nothing, or the inert fix what it needs`},
+		{"another reason where it is shown", inert,
+			inert + "    needs: {kernel: \"5.13\"}\n    expect: WrongReason\n    evidence: [{on: a, nfacct: drops, grows: true}]\n", ``},
 
 		{"an empty file", small, "", `1:1: the file is empty`},
 		{"not a mapping", small, "- a\n", `1:1: a mapping is wanted here, not a list`},

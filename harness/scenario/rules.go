@@ -190,7 +190,7 @@ func (r rules) fault() {
 	}
 	if len(f.Evidence) == 0 {
 		r.KeyErrorf(at+".evidence", "write what the kernel shows when the fault has this cause: a symptom alone can have many", "no evidence")
-	} else if !slices.ContainsFunc(f.Evidence, func(e evidence.Spec) bool { return e.Needs == Needs{} }) {
+	} else if !someAnywhere(f.Evidence) {
 		r.KeyErrorf(at+".evidence", "let some of it need nothing", "all of the evidence has needs: where none of it is to be had, any cause would do")
 	}
 	if !r.Has(at + ".mended") {
@@ -208,6 +208,11 @@ func (r rules) fault() {
 func excludes(a, b Expectation) bool {
 	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
 	return a.Want != b.Want || differ(a.Peer, b.Peer) || differ(a.Source, b.Source)
+}
+
+// someAnywhere says whether some evidence is had in every place.
+func someAnywhere(list []evidence.Spec) bool {
+	return slices.ContainsFunc(list, func(e evidence.Spec) bool { return e.Needs == Needs{} })
 }
 
 // evidence checks each line of evidence as package evidence does, and that it can be spoken of by its name.

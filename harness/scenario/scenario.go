@@ -21,7 +21,7 @@ type Scenario struct {
 	Refs     []string          `yaml:"refs,omitempty" json:"refs,omitempty"`     // where it was reported
 	Topology string            `yaml:"topology" json:"topology"`                 // name of a topology, or a path to one relative to this file
 	Set      map[string]string `yaml:"set,omitempty" json:"set,omitempty"`       // settings of the topology, by path
-	Runtimes []string          `yaml:"runtimes,omitempty" json:"runtimes"`       // where it can be run: kind, netns, vm; default netns and vm
+	Runtimes []string          `yaml:"runtimes,omitempty" json:"runtimes"`       // where it can be run: netns, vm; default all of them
 	Controls []Probe           `yaml:"controls" json:"controls"`
 	Fault    Fault             `yaml:"fault" json:"fault"`
 	Fixes    []Fix             `yaml:"fixes" json:"fixes"`
@@ -43,7 +43,7 @@ type Probe struct {
 	From    string        `yaml:"from" json:"from"`                           // a node
 	To      string        `yaml:"to" json:"to"`                               // "node:port" or "service:port"; "node@interface:port" for one address of several
 	Proto   string        `yaml:"proto,omitempty" json:"proto,omitempty"`     // "tcp" (default) or "udp"
-	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m, but for an answer that is expected, which always gets the default; default 4s
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"` // from 1s to 1m; less than the default is for showing a fault again alone, any other probe that an answer could end gets the default; default 4s
 	Payload int           `yaml:"payload,omitempty" json:"payload,omitempty"` // bytes to send after the greeting
 
 	Expectation `yaml:",inline"`

@@ -141,6 +141,23 @@ func TestARestartedKubeProxyHasWrittenItsRules(t *testing.T) {
 	}
 }
 
+// Rules are often cleared with iptables-save, grep and iptables-restore before a restart: nothing is left then of the one before.
+func TestAKubeProxyWhoseChainsAreGoneIsRestarted(t *testing.T) {
+	r := withKubeProxy(t)
+	p := oneHost("iptables")
+	l := up(t, r, p)
+	sh(t, l, "host", "iptables-save | grep -v KUBE- | iptables-restore -w")
+	if got := sh(t, l, "host", "iptables-save | grep -c KUBE-SERVICES || true"); got != "0\n" {
+		t.Fatalf("%s rules of kube-proxy are left", strings.TrimSpace(got))
+	}
+	if err := l.Apply(deadline(t), p.Steps[len(p.Steps)-1]); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, l); got != "delivered pod1" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestProgressIsToldByLab(t *testing.T) {
 	r := withKubeProxy(t)
 	r.options.Progress = func(line string) { t.Errorf("told to all: %s", line) }
