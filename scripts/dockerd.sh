@@ -33,7 +33,7 @@ mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work overlay /e
 echo '{}' >"$run/daemon.json"
 
 # cgroupfs: systemd, where there is one, is of the machine's namespaces.
-dockerd --config-file "$run/daemon.json" --data-root "$data" --exec-root "$run/exec" --pidfile "$run/pid" \
+TMPDIR="$run" dockerd --config-file "$run/daemon.json" --data-root "$data" --exec-root "$run/exec" --pidfile "$run/pid" \
 	--host "unix://$run/docker.sock" --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$parent" \
 	</dev/null >"$run/log" 2>&1 &
 daemon=$!
