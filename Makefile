@@ -24,6 +24,9 @@ unit: ## Run the unit tests alone, with the race detector
 e2e: build ## Run the Ginkgo suites alone
 	@scripts/e2e.sh
 
+e2e-kind: build ## Run the suites on kind clusters alone, with a Docker daemon for them where none answers
+	@scripts/e2e-kind.sh
+
 lint: ## Run the linters
 	@scripts/lint.sh
 
@@ -48,4 +51,4 @@ build: ## Build bin/faultline
 clean: ## Remove bin/ and build/; caches stay
 	@rm -rf bin build
 
-.PHONY: help scenario scenarios test unit e2e lint fuzz bench golden kind-image deps build clean
+.PHONY: help scenario scenarios test unit e2e e2e-kind lint fuzz bench golden kind-image deps build clean

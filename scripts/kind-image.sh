@@ -3,7 +3,7 @@
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 
-scripts/need.sh debootstrap:debootstrap docker:docker.io
+scripts/need.sh debootstrap:debootstrap
 # shellcheck disable=SC2206 # ARGS is a list of words by intent
 args=(${ARGS:-})
-bin/faultline kind image "${args[@]}" || { code=$?; echo "exit code $code" >&2; exit "$code"; }
+scripts/docker.sh bin/faultline kind image "${args[@]}" || { code=$?; echo "exit code $code" >&2; exit "$code"; }

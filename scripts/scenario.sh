@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a scenario, or with NAME=--all every one. From the environment: NAME, RUNTIME, KERNEL, REPORT, ARGS (see the
-# Makefile).
+# Makefile); NODE_IMAGE, the node image of kind clusters (default: the binary's).
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,10 +10,14 @@ if [ -z "${NAME:-}" ]; then
 	exit 2
 fi
 scripts/deps.sh
+if [ "${RUNTIME:-}" = kind ] && [ -z "${WITH_DOCKER:-}" ]; then
+	WITH_DOCKER=1 exec scripts/docker.sh --node-image scripts/scenario.sh
+fi
 
 args=(run "$NAME" --runtime "${RUNTIME:-auto}")
 if [ -n "${KERNEL:-}" ]; then args+=(--kernel "$KERNEL"); fi
 if [ -n "${REPORT:-}" ]; then args+=(--report "$REPORT"); fi
+if [ "${RUNTIME:-}" = kind ] && [ -n "${NODE_IMAGE:-}" ]; then args+=(--node-image "$NODE_IMAGE"); fi
 # shellcheck disable=SC2206 # ARGS is a list of words by intent
 args+=(${ARGS:-})
 # make prints its own error line and exits 2 whatever the code was; the code itself is in the last line.

@@ -17,12 +17,15 @@ func TestKindImage(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name, docker   string
+		check          bool
 		code           int
 		stdout, stderr string // stderr: a part
 	}{
-		{"it is there", "echo linux/x86_64 /var/lib/docker", ExitOK, tag + "\n", ""},
-		{"no daemon", "echo Cannot connect >&2; exit 1", ExitUnsupported, "", "systemctl start docker"},
-		{"Docker fails", `[ "$1" = info ] && echo linux/x86_64 /var/lib/docker`, ExitBroken, "", "docker image: exit status 1"},
+		{"it is there", "echo linux/x86_64 /var/lib/docker", false, ExitOK, tag + "\n", ""},
+		{"no daemon", "echo Cannot connect >&2; exit 1", false, ExitUnsupported, "", "systemctl start docker"},
+		{"Docker fails", `[ "$1" = info ] && echo linux/x86_64 /var/lib/docker`, false, ExitBroken, "", "docker image: exit status 1"},
+		{"it is there, and only that is asked", "echo linux/x86_64 /var/lib/docker", true, ExitOK, tag + "\n", ""},
+		{"nothing of it is there, and only that is asked", "exit 1", true, ExitUnsupported, "", "base, kubernetes, etcd, coredns, cni, pause would have to be made"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -31,7 +34,11 @@ func TestKindImage(t *testing.T) {
 			}
 			t.Setenv("PATH", dir)
 			var stdout, stderr bytes.Buffer
-			code := Main([]string{"faultline", "kind", "image", "--cache", t.TempDir()}, nil, &stdout, &stderr)
+			args := []string{"faultline", "kind", "image", "--cache", t.TempDir()}
+			if row.check {
+				args = append(args, "--check")
+			}
+			code := Main(args, nil, &stdout, &stderr)
 			if code != row.code || stdout.String() != row.stdout || !strings.Contains(stderr.String(), row.stderr) {
 				t.Errorf("exit code %d, want %d\nstdout %s\nstderr %s", code, row.code, &stdout, &stderr)
 			}

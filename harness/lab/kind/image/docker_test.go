@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,44 @@ func TestImageThatIsThereIsNotMade(t *testing.T) {
 	text, _ := os.ReadFile(calls)
 	if n := strings.Count(string(text), "\n"); n != 2 || left(t, cache) != "" {
 		t.Errorf("docker was run %d times:\n%s\nthe cache has %q", n, text, left(t, cache))
+	}
+}
+
+func TestMissing(t *testing.T) {
+	p, err := newPlan(DefaultVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range p.stages {
+		names = append(names, s.name)
+	}
+	for _, row := range []struct {
+		name, docker string
+		cached       int // stages, from the first
+		want         []string
+	}{
+		{"all, without a daemon", "exit 1", 0, names},
+		{"all but two", "", 2, names[2:]},
+		{"none with all stages, without a daemon", "exit 1", len(names), nil},
+		{"none with the image", `[ "$1 $2" = "image ls" ] && echo 0123456789ab`, 0, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			fakeDocker(t, row.docker)
+			b := Builder{Cache: t.TempDir()}
+			for _, s := range p.stages[:row.cached] {
+				if err := os.MkdirAll(s.path(filepath.Join(b.Cache, "kind")), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tag, got, err := b.Missing(t.Context(), DefaultVersion)
+			if tag != p.tag() || !slices.Equal(got, row.want) || err != nil {
+				t.Errorf("got %s, %q, %v, want %s, %q", tag, got, err, p.tag(), row.want)
+			}
+		})
+	}
+	if _, _, err := new(Builder).Missing(t.Context(), "v0.0.0"); !errors.Is(err, ErrNoSuchVersion) {
+		t.Errorf("got %v, want %v", err, ErrNoSuchVersion)
 	}
 }
 

@@ -95,6 +95,33 @@ func (b *Builder) say(line string) {
 	}
 }
 
+// Missing returns the tag of the node image of version and the names of the stages that Image would have to make for it: none
+// where docker's daemon has the image, or the cache all of its stages. It makes nothing, and needs no daemon.
+//
+// The error wraps ErrNoSuchVersion for a version that is not pinned.
+func (b *Builder) Missing(ctx context.Context, version string) (tag string, stages []string, err error) {
+	p, err := newPlan(version)
+	if err != nil {
+		return "", nil, fmt.Errorf("node image %s: %w", version, err)
+	}
+	if d, err := newDocker(ctx); err == nil {
+		if have, err := d.has(ctx, p.tag()); err == nil && have {
+			return p.tag(), nil, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return "", nil, context.Cause(ctx)
+	}
+	missing, err := p.missing(filepath.Join(b.Cache, "kind"))
+	if err != nil {
+		return "", nil, fmt.Errorf("node image %s: %w", version, err)
+	}
+	for _, s := range missing {
+		stages = append(stages, s.name)
+	}
+	return p.tag(), stages, nil
+}
+
 // work is the making of one image, by the only process that makes one in this cache.
 type work struct {
 	plan   *plan
@@ -110,15 +137,9 @@ func (w *work) run(ctx context.Context) error {
 	if err := w.docker.removeLeft(ctx, w.dir); err != nil {
 		return err
 	}
-	var missing []stage
-	for _, s := range w.plan.stages {
-		have, err := cache.Has(w.path(s))
-		if err != nil {
-			return err
-		}
-		if !have {
-			missing = append(missing, s)
-		}
+	missing, err := w.plan.missing(w.dir)
+	if err != nil {
+		return err
 	}
 	if err := w.check(ctx, missing); err != nil {
 		return err
@@ -147,7 +168,7 @@ func (w *work) stage(ctx context.Context, s stage) error {
 }
 
 // path is where the cache has s.
-func (w *work) path(s stage) string { return filepath.Join(w.dir, s.name+"-"+s.hash()) }
+func (w *work) path(s stage) string { return s.path(w.dir) }
 
 func (w *work) timed(name string, do func() error) error {
 	started := time.Now()

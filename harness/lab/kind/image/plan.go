@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
 
+	"github.com/faultline-lab/faultline/harness/internal/cache"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 )
 
@@ -63,6 +65,9 @@ type stage struct {
 func (s stage) hash() string {
 	return digest(append([]string{format, runtime.GOARCH, s.name}, s.inputs...)...)
 }
+
+// path is where the cache in dir has the stage.
+func (s stage) path(dir string) string { return filepath.Join(dir, s.name+"-"+s.hash()) }
 
 // digest is short enough for a tag that people read, long enough to tell inputs apart.
 func digest(parts ...string) string {
@@ -185,6 +190,21 @@ func (p *plan) stage(name string) stage {
 		}
 	}
 	panic("no stage " + name)
+}
+
+// missing returns the stages that the cache in dir does not have.
+func (p *plan) missing(dir string) ([]stage, error) {
+	var all []stage
+	for _, s := range p.stages {
+		have, err := cache.Has(s.path(dir))
+		if err != nil {
+			return nil, err
+		}
+		if !have {
+			all = append(all, s)
+		}
+	}
+	return all, nil
 }
 
 // tag names the image by all that goes into it.
