@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,21 +90,26 @@ var _ = DescribeTable("a bad command line", Label("files"),
 		"set kubeProxy.version=latest: \"latest\" is not a version of kube-proxy\n  write it in full: \"v1.36.3\"", SpecTimeout(30*seconds)),
 )
 
-var _ = It("refuses a runtime that the scenario does not name", Label("files"), func(ctx SpecContext) {
+// hairpinFor is a directory with the example, whose file names that runtime alone.
+func hairpinFor(runtime string) string {
+	GinkgoHelper()
 	dir := GinkgoT().TempDir()
 	Expect(os.CopyFS(dir, os.DirFS("testdata/hairpin"))).To(Succeed())
 	text, err := os.ReadFile(dir + "/" + sc)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(os.WriteFile(dir+"/"+sc, bytes.Replace(text, []byte("runtimes: [netns, vm, kind]"), []byte("runtimes: [vm]"), 1), 0o644)).To(Succeed())
+	const all = "runtimes: [netns, vm, kind]\n"
+	Expect(string(text)).To(ContainSubstring(all))
+	Expect(os.WriteFile(dir+"/"+sc, []byte(strings.Replace(string(text), all, "runtimes: ["+runtime+"]\n", 1)), 0o644)).To(Succeed())
+	return dir
+}
+
+var _ = It("refuses a runtime that the scenario does not name", Label("files"), func(ctx SpecContext) {
+	dir := hairpinFor("vm")
 	refused(ctx, dir, []string{sc, "--runtime", "netns"}, "faultline: scenario hairpin does not run in netns: its file names the runtimes vm\n")
 }, SpecTimeout(30*seconds))
 
 var _ = It("takes the only runtime that the scenario names, and says so", Label("files", "netns"), func(ctx SpecContext) {
-	dir := GinkgoT().TempDir()
-	Expect(os.CopyFS(dir, os.DirFS("testdata/hairpin"))).To(Succeed())
-	text, err := os.ReadFile(dir + "/" + sc)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(os.WriteFile(dir+"/"+sc, bytes.Replace(text, []byte("runtimes: [netns, vm, kind]"), []byte("runtimes: [netns]"), 1), 0o644)).To(Succeed())
+	dir := hairpinFor("netns")
 	// Without its cause it is over soonest.
 	t := run(ctx, dir+"/report", dir+"/"+sc, "--set", "nodes.node.interfaces.veth-web.port.hairpin=true")
 	Expect(t.report.Runtime).To(Equal("netns"))

@@ -13,14 +13,9 @@ func machineMirror(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", unsupported("a Debian mirror: apt names none: "+err.Error(), do)
 	}
-	mirror := firstLine(string(out))
+	mirror, _, _ := strings.Cut(string(out), "\n")
 	if mirror == "" {
 		return "", unsupported("a Debian mirror: apt is set up with none, or was never updated", do)
 	}
 	return mirror, nil
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return strings.TrimSpace(line)
 }
