@@ -36,7 +36,7 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		builder := &image.Builder{Cache: p.app.cache, Progress: c.say}
 		c.of = t.Scenario.Name
 		c.runtime = kind.New(kind.Options{
-			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image,
+			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image, Plugins: builder.Plugins,
 			Keep: p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
 		})
 	}

@@ -16,7 +16,7 @@ import (
 // would be done: no cluster is made.
 func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	f := lab.Facts{Runtime: "kind"}
-	_, lacks := newLayout(p)
+	lay, lacks := newLayout(p)
 	all := &lab.UnsupportedError{Runtime: "kind", Missing: lacks}
 	if slices.Contains(p.Needs(), plan.NeedGlobalSysctl) {
 		all.Missing = append(all.Missing, lab.Missing{
@@ -43,6 +43,11 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	if e != nil {
 		image, err = r.image(ctx, e, p)
 		if err := add(err); err != nil {
+			return f, fmt.Errorf("check: %w", err)
+		}
+	}
+	if len(all.Missing) == len(lacks) {
+		if _, err := r.plugins(ctx, lay); add(err) != nil {
 			return f, fmt.Errorf("check: %w", err)
 		}
 	}

@@ -336,7 +336,7 @@ func (e *engine) pid(ctx context.Context, container string) (int, error) {
 
 // explain adds to the error of a cluster what its nodes say.
 func (c *cluster) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) { // nobody waits for it any more
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -412,7 +412,7 @@ func (c *cluster) equip(ctx context.Context, member string) error {
 
 // plugin installs the CNI plugin. Its configuration comes last: with it kubelet takes the node for ready.
 func (c *cluster) plugin(ctx context.Context, member string) error {
-	archive, err := tarball(file{cniBinary[1:], 0o755, c.site.pods.program}, file{cniAddresses[1:], 0o644, []byte("{}")}, file{cniConfig[1:], 0o644, []byte(cniNetwork)})
+	archive, err := tarball(file{cniBinary[1:], 0o755, c.site.pods.program}, file{cniNetworks[1:], 0o644, []byte("{}")}, file{cniConfig[1:], 0o644, []byte(cniNetwork)})
 	if err != nil {
 		return err
 	}
@@ -420,22 +420,26 @@ func (c *cluster) plugin(ctx context.Context, member string) error {
 	return err
 }
 
-// giveAddresses tells the CNI plugin of every member the addresses of the lab's Pods.
-func (c *cluster) giveAddresses(ctx context.Context) error {
-	addresses := map[string]netip.Addr{}
+// giveNetworks tells the CNI plugin of every member the networks of the lab's Pods, and gives it the plugins that it calls.
+func (c *cluster) giveNetworks(ctx context.Context, plugins []file) error {
+	networks := map[string]*network{}
 	for _, p := range c.plan.pods {
 		if !p.host {
-			addresses[p.name] = p.address
+			networks[p.name] = p.network
 		}
 	}
-	text, err := json.Marshal(addresses)
+	text, err := json.Marshal(networks)
+	if err != nil {
+		return err
+	}
+	archive, err := tarball(append(plugins[:len(plugins):len(plugins)], file{cniNetworks[1:], 0o644, text})...)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range c.plan.members {
 		g.Go(func() error {
-			_, err := c.site.engine.feed(ctx, strings.NewReader(string(text)), "exec", "--interactive", c.nodes[m], "cp", "/dev/stdin", cniAddresses)
+			_, err := c.site.engine.feed(ctx, strings.NewReader(string(archive)), "cp", "-", c.nodes[m]+":/")
 			return err
 		})
 	}
