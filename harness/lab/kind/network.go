@@ -79,7 +79,7 @@ func (r *Runtime) plugins(ctx context.Context, lay *layout) ([]file, error) {
 	}
 	dir, err := r.options.Plugins(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("get the CNI plugins: %w", err)
+		return nil, err
 	}
 	var files []file
 	for _, name := range []string{"macvlan", "static"} {

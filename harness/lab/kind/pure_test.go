@@ -206,6 +206,24 @@ func TestDaemonThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestWhatNodesSayOfAnError(t *testing.T) {
+	c := &cluster{
+		site: &site{engine: &engine{path: fakeDocker(t, "echo running 0")}},
+		plan: clusterPlan{members: []string{"node1"}}, nodes: map[string]string{"node1": "c-worker"},
+	}
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	err := c.explain(late, errors.New("not up"))
+	if want := "not up\nnode node1 (c-worker) is running 0\n"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("after its own time limit: %v, want %s", err, want)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.explain(interrupted, errors.New("not up")); err != context.Canceled {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
 func TestImageThatIsNowhere(t *testing.T) {
 	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
 	var u *lab.UnsupportedError
