@@ -51,7 +51,7 @@ func TestWhatACommandLineLacks(t *testing.T) {
 		{"plan", "plan wants the name or file of a topology, for example: faultline plan edge-ipsec"},
 		{"plan|" + itself, itself + " is a scenario, a topology is wanted: faultline run runs it"},
 		{"run|" + hairpin + "topology.yaml", hairpin + "topology.yaml is a topology, a scenario is wanted: faultline plan prints how to build it"},
-		{"validate|" + itself, itself + ": topology: " + itself + " is a scenario, a topology is wanted: faultline run runs it"},
+		{"validate|" + itself, itself + ":7:11: " + itself + " is a scenario, a topology is wanted: faultline run runs it\n    7 | topology: ./itself.yaml\n      |           ^"},
 		{"validate", "validate wants files, for example: faultline validate scenario.yaml topology.yaml"},
 		{"validate|", "a file is wanted, its name is empty"},
 		{"schema", "schema wants the language, for example: faultline schema scenario"},

@@ -104,20 +104,24 @@ func parseExperiments(src source) ([]experiment, error) {
 	if err := src.isScenario(); err != nil {
 		return nil, err
 	}
-	parsed, err := scenario.Parse(src.name, src.text)
+	topologies := map[string]source{}
+	parsed, err := scenario.ParseWith(src.name, src.text, func(name string) string {
+		top, err := topologySource(name, src.dir)
+		if err == nil {
+			err = top.isTopology()
+		}
+		if err != nil {
+			return err.Error()
+		}
+		topologies[name] = top
+		return ""
+	})
 	if err != nil {
 		return nil, &exit{ExitUsage, err}
 	}
 	var all []experiment
 	for _, sc := range parsed.Each() {
-		top, err := topologySource(sc.Topology, src.dir)
-		if err == nil {
-			err = top.isTopology()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: topology: %w", src.name, err)
-		}
-		all = append(all, experiment{scenario: sc, topology: top})
+		all = append(all, experiment{scenario: sc, topology: topologies[sc.Topology]})
 	}
 	return all, nil
 }
