@@ -99,7 +99,11 @@ func (p *places) choose(ctx context.Context, t *harness.Trial) place {
 		return place{asked, ""}
 	}
 	here := p.netns(func(string) {})
-	if lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) }); lacks != "" {
+	lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) })
+	switch {
+	case ctx.Err() != nil: // whatever it lacks came of the interrupt, of which the trial tells
+		return place{"netns", ""}
+	case lacks != "":
 		return place{"vm", "runtime vm: " + lacks}
 	}
 	return place{"netns", "runtime netns: this kernel has all that the labs need"}

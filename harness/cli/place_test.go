@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -66,5 +67,26 @@ func TestChoose(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// What a runtime cannot say because it was interrupted is nothing that this kernel lacks.
+func TestChooseInterrupted(t *testing.T) {
+	all, err := readExperiments("../../e2e/testdata/hairpin/scenario.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial := &harness.Trial{Scenario: all[0].scenario, Topology: all[0].parseTopology}
+	if _, err := trial.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	p := &places{app: &app{cache: t.TempDir()}, flags: placeFlags{runtime: "auto"}, shared: func(string) {}}
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if got := p.choose(ctx, trial); got != (place{runtime: "netns"}) {
+		t.Errorf("got %+v", got)
+	}
+	if err := p.close(); err != nil {
+		t.Error(err)
 	}
 }
