@@ -226,11 +226,11 @@ func (f *placeFlags) check() error {
 	return nil
 }
 
-// placed gives an error of the vm's kernels its exit code.
+// placed gives an error of the vm's kernels, or of kind's clusters, its exit code.
 func placed(err error) error {
 	var missing *kernel.MissingError
 	switch {
-	case errors.Is(err, kernel.ErrName):
+	case errors.Is(err, kernel.ErrName), errors.Is(err, kind.ErrName):
 		return &exit{ExitUsage, err}
 	case errors.Is(err, lab.ErrUnsupported), errors.As(err, &missing):
 		return &exit{ExitUnsupported, err}
