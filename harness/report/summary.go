@@ -127,7 +127,7 @@ func where(r Report) string {
 	if r.Accelerator != "" {
 		place += "/" + r.Accelerator
 	}
-	return " on " + r.Kernel + " [" + place + "]"
+	return " on " + r.Kernel + either(r.Kernel != "", " ", "") + "[" + place + "]"
 }
 
 func pad(s string, width int) string {

@@ -87,3 +87,9 @@ invented on 5.10.0-28-cloud-amd64 [vm/tcg], in 1 min 23 s: the verdict on the fa
 		t.Error(diff)
 	}
 }
+
+func TestAPlaceOfWhichTheKernelIsNotKnown(t *testing.T) {
+	if got := where(Report{Runtime: "vm"}); got != " on [vm]" {
+		t.Errorf("got %q", got)
+	}
+}
