@@ -146,7 +146,7 @@ func (t *Trial) checkOnly() error {
 	}
 	for _, name := range t.Only {
 		if !slices.Contains(have, name) {
-			return fmt.Errorf("scenario %s has no fix %q: it has %s", t.Scenario.Name, name, strings.Join(have, ", "))
+			return fmt.Errorf("scenario %s has no fix %q: %s", t.Scenario.Name, name, yamlfile.Suggest(name, have))
 		}
 	}
 	return nil

@@ -183,7 +183,7 @@ func TestOnlyUnknownFixes(t *testing.T) {
 	x, _ := trialOf(t, good, idle)
 	x.Only = []string{"goood"}
 	_, err := x.Run(t.Context())
-	if want := `scenario invented has no fix "goood": it has good, idle`; err == nil || err.Error() != want {
+	if want := `scenario invented has no fix "goood": did you mean "good"?`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

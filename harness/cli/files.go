@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/scenario"
@@ -31,19 +34,34 @@ func readFile(path string) (source, error) {
 		return source{}, &exit{ExitUsage, errors.New("a file is wanted, its name is empty")}
 	}
 	text, err := os.ReadFile(path)
+	if errors.Is(err, unix.EISDIR) {
+		files, _ := filepath.Glob(filepath.Join(path, "*.y*ml")) // there is nothing to name in what cannot be read
+		err = fmt.Errorf("%s is a directory, a file is wanted: %s", path, cmp.Or(yamlfile.OneOf(files), "it has no YAML file"))
+	}
 	if err != nil {
 		return source{}, &exit{ExitUsage, err}
 	}
 	return source{name: path, dir: filepath.Dir(path), text: text}, nil
 }
 
-// scenarioSource finds a scenario by name in the binary, or by path.
+// inDir is the path of the file of that name in the directory path, if it has one, else path itself.
+func inDir(path, name string) string {
+	if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+		return filepath.Join(path, name)
+	}
+	return path
+}
+
+// scenarioSource finds a scenario by name in the binary, or by path, which may be that of a directory with a scenario.yaml.
 func scenarioSource(name string) (source, error) {
 	if isPath(name) {
-		return readFile(name)
+		return readFile(inDir(name, "scenario.yaml"))
 	}
 	text, err := scenarios.Read(name)
 	if err != nil {
+		if path := "." + string(filepath.Separator) + name; inDir(path, "scenario.yaml") != path {
+			return source{}, &exit{ExitUsage, fmt.Errorf("no scenario %q: did you mean the directory %s?", name, path)}
+		}
 		return source{}, unknown("scenario", name, scenarios.List())
 	}
 	return source{name: "scenarios/" + name + "/scenario.yaml", text: text}, nil
