@@ -69,6 +69,7 @@ func TestWhatACommandLineLacks(t *testing.T) {
 		{run + "--kernl|debian-12", `unknown flag: --kernl: did you mean "--kernel"?`},
 		{"list|--frob", "unknown flag: --frob: one of --cache, --help, --verbose"},
 		{"list|-x", "unknown shorthand flag: 'x' in -x"},
+		{"run|macvlan-calico/felix", "open macvlan-calico/felix: no such file or directory: did you mean macvlan-calico --variant felix?"},
 		{"run|" + dir + "/", dir + "/ is a directory, a file is wanted: it can only be " + itself},
 		{"validate|" + hairpin, hairpin + " is a directory, a file is wanted: one of " + hairpin + "scenario.yaml, " + hairpin + "topology.yaml"},
 		{"run|" + hairpin + "|--fix|x|--report|" + dir + "/report", "scenario hairpin has no fix \"x\": one of hairpin-mode, hairpin-on-the-other-port"},

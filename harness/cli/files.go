@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +57,11 @@ func inDir(path, name string) string {
 // scenarioSource finds a scenario by name in the binary, or by path, which may be that of a directory with a scenario.yaml.
 func scenarioSource(name string) (source, error) {
 	if isPath(name) {
-		return readFile(inDir(name, "scenario.yaml"))
+		src, err := readFile(inDir(name, "scenario.yaml"))
+		if of, variant, _ := strings.Cut(name, "/"); errors.Is(err, fs.ErrNotExist) && slices.Contains(scenarios.List(), of) {
+			err = fmt.Errorf("%w: did you mean %s --variant %s?", err, of, variant)
+		}
+		return src, err
 	}
 	text, err := scenarios.Read(name)
 	if err != nil {
