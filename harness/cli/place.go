@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/internal/gotool"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/kind"
@@ -141,7 +142,11 @@ func (p *places) kubeProxy(progress func(string)) func(context.Context, string) 
 	return func(ctx context.Context, version string) (string, error) {
 		p.proxies.Lock()
 		defer p.proxies.Unlock()
-		return b.Binary(ctx, version)
+		path, err := b.Binary(ctx, version)
+		if errors.Is(err, gotool.ErrNoGo) || errors.Is(err, gotool.ErrNoNetwork) {
+			err = lab.Unsupported(err)
+		}
+		return path, err
 	}
 }
 

@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/scenario"
 )
 
@@ -88,5 +93,19 @@ func TestChooseInterrupted(t *testing.T) {
 	}
 	if err := p.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A machine that cannot reach where modules come from lacks something; the lab is not broken.
+func TestNoKubeProxyWithoutNetwork(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\necho 'dial tcp: lookup x: no such host' >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	p := &places{app: &app{cache: t.TempDir()}, shared: func(string) {}}
+	_, err := p.kubeProxy(func(string) {})(t.Context(), "v1.30.99")
+	if !errors.Is(err, lab.ErrUnsupported) || !strings.Contains(fmt.Sprint(err), "may be copied from another machine\ndial tcp") {
+		t.Errorf("error %v", err)
 	}
 }
