@@ -140,13 +140,21 @@ func (p *places) netns(progress func(string)) lab.Runtime {
 func (p *places) kubeProxy(progress func(string)) func(context.Context, string) (string, error) {
 	b := &kubeproxy.Builder{Cache: p.app.cache, Progress: func(line string) { progress(line); p.shared(line) }}
 	return func(ctx context.Context, version string) (string, error) {
-		p.proxies.Lock()
+		take(&p.proxies, func() { progress("kube-proxy " + version + ": another trial gets a kube-proxy, waiting for that") })
 		defer p.proxies.Unlock()
 		path, err := b.Binary(ctx, version)
 		if errors.Is(err, gotool.ErrNoGo) || errors.Is(err, gotool.ErrNoNetwork) {
 			err = lab.Unsupported(err)
 		}
 		return path, err
+	}
+}
+
+// take locks what one trial at a time may have. waiting is called if another has it.
+func take(turn *sync.Mutex, waiting func()) {
+	if !turn.TryLock() {
+		waiting()
+		turn.Lock()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/faultline-lab/faultline/harness"
@@ -53,6 +54,35 @@ func TestWhoHearsOfAGuest(t *testing.T) {
 	if got, want := strings.Join(heard, ", "), "first fetches, all fetches, first boots, second builds"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+// A trial that waits for another one says so at once; of what it waits for, all hear.
+func TestWaitingIsTold(t *testing.T) {
+	heard := make(chan string, 9)
+	hear := func(who string) func(string) { return func(line string) { heard <- who + " " + line } }
+	p := &places{app: &app{cache: t.TempDir()}, shared: hear("all")}
+	p.clusters.progress = hear("first")
+	p.makes("base: not there yet, making it")
+	p.proxies.Lock()
+	p.clusters.turn.Lock()
+	var waiting sync.WaitGroup
+	waiting.Go(func() { _, _ = p.kubeProxy(hear("second"))(t.Context(), "none") })
+	for _, want := range []string{"first base: not there yet, making it", "all base: not there yet, making it",
+		"second kube-proxy none: another trial gets a kube-proxy, waiting for that"} {
+		if got := <-heard; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	waiting.Go(func() {
+		_, done := p.cluster(&harness.Trial{Scenario: &scenario.Scenario{}, Tell: func(e harness.Event) { heard <- e.Text }})
+		done()
+	})
+	if got, want := <-heard, "another trial has the clusters, waiting for that"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	p.proxies.Unlock()
+	p.clusters.turn.Unlock()
+	waiting.Wait()
 }
 
 func TestChoose(t *testing.T) {
