@@ -14,7 +14,7 @@ import (
 func (m *markdown) fixes(list []Fix, inert bool) {
 	var rows [][]string
 	for _, f := range list {
-		rows = append(rows, []string{f.Name, string(f.Verdict), f.documented(), f.Why, f.undone(), either(f.tried(), seconds(f.Took), "-")})
+		rows = append(rows, []string{f.Name, string(f.Verdict), f.documented(), brief(f.Why), f.undone(), either(f.tried(), seconds(f.Took), "-")})
 	}
 	m.table("Fix | Verdict | As documented | Why | After the undo | Took", rows...)
 	for _, f := range list {
