@@ -100,8 +100,8 @@ func TestWhatAPersonCanDoSomethingAbout(t *testing.T) {
 		want string
 	}{
 		{&gotool.Error{What: "fetch", Err: gotool.ErrNoNetwork}, "fetch: go cannot reach where modules come from: check the network and go env GOPROXY"},
-		{errors.New("docker import: no space left on device"), "docker import: no space left on device: make room in faultline's cache and where Docker keeps its images"},
-		{&os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "write /x: no space left on device: make room in faultline's cache and where Docker keeps its images"},
+		{errors.New("docker import: no space left on device"), "docker import: no space left on device: make room in faultline's cache and where the container engine keeps its images"},
+		{&os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "write /x: no space left on device: make room in faultline's cache and where the container engine keeps its images"},
 	} {
 		if err := explain(row.err); !errors.Is(err, lab.ErrUnsupported) || err.Error() != row.want {
 			t.Errorf("error %v, want %s", err, row.want)
