@@ -227,10 +227,11 @@ func (c *cluster) startPods(ctx context.Context) error {
 }
 
 // listens follows the log of a Pod, which is its argument, after kubectl's own. It prints the log up to the line by which a
-// server says that it listens, or to the end of the container. bash ends kubectl, which would go on following.
-const listens = `exec {log}< <(exec timeout "$@")
+// server says that it listens, or to the end of the container. kubectl, which would go on following, is ended by its group: that
+// timeout makes, and by itself it may not know its child yet.
+const listens = `exec {log}< <(exec timeout "$@" 2>&1)
 sed --unbuffered '/^ready$/q' <&"$log"
-kill "$!" 2>/dev/null || true`
+kill -- "-$!" 2>/dev/null || true`
 
 // waitServers returns once every server listens: it says so on its standard output. A server that has ended will not.
 func (c *cluster) waitServers(ctx context.Context) error {
@@ -248,7 +249,7 @@ func (c *cluster) waitServers(ctx context.Context) error {
 				return fmt.Errorf("wait for the servers of pod %s: %w", p.name, err)
 			}
 			if said := strings.TrimSpace(string(out)); !strings.HasSuffix("\n"+said, "\nready") {
-				return fmt.Errorf("wait for the servers of pod %s: they have ended: %s", p.name, cmp.Or(lastLines(said, 15), "without a word"))
+				return fmt.Errorf("wait for the servers of pod %s: their log ends before they listen: %s", p.name, cmp.Or(lastLines(said, 15), "without a word"))
 			}
 			return nil
 		})

@@ -332,9 +332,9 @@ func TestKubeletOnCgroup1(t *testing.T) {
 func TestServersThatDoNotListen(t *testing.T) {
 	for _, row := range []struct{ name, script, want string }{
 		{"they listen", "printf 'one\\nready\\n'", ""},
-		{"they have ended", "echo 'listen tcp :81: address already in use'", "wait for the servers of pod web: they have ended: listen tcp :81: address already in use"},
-		{"they have ended without a word", "exit 0", "wait for the servers of pod web: they have ended: without a word"},
-		{"it is another word that they said", "echo already", "wait for the servers of pod web: they have ended: already"},
+		{"they have ended", "echo 'listen tcp :81: address already in use'", "wait for the servers of pod web: their log ends before they listen: listen tcp :81: address already in use"},
+		{"they have ended without a word", "exit 0", "wait for the servers of pod web: their log ends before they listen: without a word"},
+		{"it is another word that they said", "echo already", "wait for the servers of pod web: their log ends before they listen: already"},
 		{"nobody can ask", "echo 'no pod web' >&2; exit 1", "exit status 1: no pod web"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -359,7 +359,7 @@ func TestLogIsFollowedUpToTheLine(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(kubectl, []byte("#!/bin/sh\necho one; echo ready; exec sleep 60 >"+pipe+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(kubectl, []byte("#!/bin/sh\nexec 3>"+pipe+"\necho one; echo ready; exec sleep 60\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	held := make(chan error, 1)
@@ -367,9 +367,11 @@ func TestLogIsFollowedUpToTheLine(t *testing.T) {
 		_, err := os.ReadFile(pipe)
 		held <- err
 	}()
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", listens, "bash", "60", kubectl, "logs").Output()
-	if string(out) != "one\nready\n" || err != nil {
-		t.Errorf("got %q, %v", out, err)
+	var out bytes.Buffer
+	c := exec.CommandContext(t.Context(), "bash", "-c", listens, "bash", "60", kubectl, "logs")
+	c.Stdout, c.Stderr = &out, os.Stderr // a pipe of its own would be held by kubectl
+	if err := c.Run(); out.String() != "one\nready\n" || err != nil {
+		t.Errorf("got %q, %v", &out, err)
 	}
 	select {
 	case err := <-held:
