@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func TestCommandsThatAreChanged(t *testing.T) {
 func TestNodesWithoutPrivileges(t *testing.T) {
 	got := bareNode([]string{"run", "--privileged", "image"})
 	without := engine.Unprivileged([]string{"run", "--privileged", "image"})
-	want := append(without[:len(without)-1:len(without)-1], "--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint)
+	want := slices.Concat(without[:len(without)-1], []string{"--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint})
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("a node: -want +got:\n%s", d)
 	}
