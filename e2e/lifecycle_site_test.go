@@ -21,6 +21,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // goneLimit is what the kernel has to take down what a killed run had.
@@ -102,7 +103,7 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 	c.Dir = s.path("work")
 	c.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "TMPDIR=" + s.path("tmp"), "FAULTLINE_CACHE=" + s.path("cache"),
-		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"),
+		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), engine.Variable + "=" + os.Getenv(engine.Variable),
 	}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	session, err := gexec.Start(c, GinkgoWriter, GinkgoWriter)

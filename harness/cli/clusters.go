@@ -2,12 +2,14 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/kind"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/lab/kind/image"
 )
 
@@ -33,11 +35,12 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		p.leave()
 	}
 	if c.runtime == nil {
-		builder := &image.Builder{Cache: p.app.cache, Progress: p.makes}
+		builder := &image.Builder{Cache: p.app.cache, Engine: os.Getenv(engine.Variable), Progress: p.makes}
 		c.of = t.Scenario.Name
 		c.runtime = kind.New(kind.Options{
 			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image,
-			Keep: p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
+			Engine: os.Getenv(engine.Variable),
+			Keep:   p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
 		})
 	}
 	return c.runtime, func() {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // Kept is a cluster that stays after the run that made it.
@@ -69,12 +70,12 @@ func (s *site) manual() []string {
 	for _, c := range s.clusters {
 		lines = append(lines, "kubectl --kubeconfig "+s.kubeconfig(c.name)+" get pods --all-namespaces --output wide")
 		for _, m := range c.plan.members {
-			lines = append(lines, fmt.Sprintf("docker exec -it %s bash   # node %s", c.nodes[m], m))
+			lines = append(lines, fmt.Sprintf("%s exec -it %s bash   # node %s", s.engine.Command, c.nodes[m], m))
 		}
 		for _, p := range c.plan.pods {
 			if !p.host {
-				lines = append(lines, fmt.Sprintf("docker exec -it %s nsenter --net=$(docker exec %s cat %s/%s) bash   # pod %s",
-					c.nodes[p.on], c.nodes[p.on], cniFound, p.name, p.name))
+				lines = append(lines, fmt.Sprintf("%s exec -it %s nsenter --net=$(%s exec %s cat %s/%s) bash   # pod %s",
+					s.engine.Command, c.nodes[p.on], s.engine.Command, c.nodes[p.on], cniFound, p.name, p.name))
 			}
 		}
 	}
@@ -143,7 +144,11 @@ func remove(ctx context.Context, o Options, name string, killed bool) (bool, err
 	if err != nil {
 		return false, fmt.Errorf("remove cluster %s: %w", name, err)
 	}
-	e, err := findEngine(ctx, o.Docker)
+	command, err := engineOf(dir)
+	if err != nil {
+		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
+	}
+	e, err := engine.Find(ctx, cmp.Or(command, o.Engine))
 	if err != nil {
 		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
 	}

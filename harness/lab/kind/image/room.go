@@ -40,8 +40,8 @@ func (w *work) check(ctx context.Context, missing []stage) error {
 	if free, err := freeMB(w.dir); err == nil && free < need+imageDisk {
 		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.dir, free, need+imageDisk), "make room, or choose another place with --cache")
 	}
-	if free, err := freeMB(w.docker.root); err == nil && free < imageDisk {
-		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.docker.root, free, imageDisk), "make room (docker system df says what can go)")
+	if free, err := freeMB(w.engine.Root); err == nil && free < imageDisk {
+		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.engine.Root, free, imageDisk), "make room (`"+w.engine.Command+" system df` says what can go)")
 	}
 	if len(lacks.Missing) > 0 {
 		return lacks
@@ -80,7 +80,7 @@ func explain(err error) error {
 	case errors.Is(err, gotool.ErrNoGo), errors.Is(err, gotool.ErrNoNetwork), errors.Is(err, gotool.ErrNoSpace):
 		return lab.Unsupported(err)
 	case saysNoSpace.MatchString(err.Error()):
-		return lab.Unsupported(fmt.Errorf("%w: make room in faultline's cache and where Docker keeps its images", err))
+		return lab.Unsupported(fmt.Errorf("%w: make room in faultline's cache and where the container engine keeps its images", err))
 	}
 	return err
 }
