@@ -33,6 +33,7 @@ const (
 // of its own for everything that a run writes.
 type site struct {
 	dir    string
+	host   *ownHost            // nil: this machine
 	user   *syscall.Credential // nil: the user of the tests
 	before traces
 }
@@ -105,7 +106,11 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"),
 	}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
-	session, err := gexec.Start(c, GinkgoWriter, GinkgoWriter)
+	var session *gexec.Session
+	err := s.host.on(func() (err error) {
+		session, err = gexec.Start(c, GinkgoWriter, GinkgoWriter)
+		return err
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { session.Kill().Wait(goneLimit) })
 	return session
@@ -120,14 +125,19 @@ func (s *site) startRun(report, scenario string, args ...string) *gexec.Session 
 // began matches the line in which a run tells that a phase begins.
 func began(phase string) types.GomegaMatcher { return gbytes.Say(`\d s +` + phase + `\b`) }
 
-func (s *site) look() traces {
-	return look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+func (s *site) look() (t traces) {
+	GinkgoHelper()
+	Expect(s.host.on(func() error {
+		t = look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+		return nil
+	})).To(Succeed())
+	return t
 }
 
-// remember takes the traces that there are without a run.
+// remember takes the traces that there are on its host without a run.
 func (s *site) remember() { s.before = s.look() }
 
-// isAsBefore waits until the machine is as it was when remember was called: the kernel takes down what a killed process
+// isAsBefore waits until the host is as it was when remember was called: the kernel takes down what a killed process
 // had after the process is gone.
 func (s *site) isAsBefore() {
 	GinkgoHelper()
