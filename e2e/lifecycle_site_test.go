@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -178,18 +180,19 @@ func told(events []harness.Event) []string {
 	return said
 }
 
-// unended returns the phases that began and did not end.
+// unended returns the phases that began and did not end. Parts of a trial that are carried out at once tell theirs by turns.
 func unended(events []harness.Event) []string {
-	var open []string
+	open := map[int][]string{}
 	for _, e := range events {
+		of := open[e.Part]
 		switch {
 		case e.Kind == harness.Began:
-			open = append(open, e.Text)
-		case e.Kind == harness.Ended && len(open) > 0 && open[len(open)-1] == e.Text:
-			open = open[:len(open)-1]
+			open[e.Part] = append(of, e.Text)
+		case e.Kind == harness.Ended && len(of) > 0 && of[len(of)-1] == e.Text:
+			open[e.Part] = of[:len(of)-1]
 		}
 	}
-	return open
+	return slices.Concat(slices.Collect(maps.Values(open))...)
 }
 
 // change writes a scenario like an existing one, with old replaced in its files, and returns the scenario's path.
