@@ -264,7 +264,7 @@ func TestDataIsSentAgain(t *testing.T) {
 		want   Outcome
 		detail string
 	}{
-		"two lost segments are no failure":         {"127.0.0.1:1005", Delivered, ""},
+		"three lost segments are no failure":       {"127.0.0.1:1005", Delivered, ""},
 		"what was acknowledged is waited for":      {"127.0.0.1:2012", Delivered, ""},
 		"what is never acknowledged is in vain":    {"127.0.0.1:1006", ConnectedNoData, "read: connection timed out"},
 		"so is a SYN, but not before the deadline": {"127.0.0.1:1001", Timeout, "connect: i/o timeout"},

@@ -30,7 +30,7 @@ func setUp() error {
 					udp dport 1001 drop
 					tcp dport 1002 reject with icmpx host-unreachable
 					tcp dport 1003 ct state established drop
-					tcp dport 1005 tcp flags psh limit rate 1/day burst 2 packets drop
+					tcp dport 1005 tcp flags psh limit rate 1/day burst 3 packets drop
 					tcp dport 1006 tcp flags psh counter name lost drop
 				}
 				chain out {
