@@ -25,7 +25,7 @@ type clusters struct {
 // cluster is the runtime for t, once those before it have given it back; done gives it back.
 func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 	c := &p.clusters
-	c.turn.Lock()
+	take(&c.turn, func() { t.Progress("another trial has the clusters, waiting for that") })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.progress = t.Progress
@@ -33,7 +33,7 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		p.leave()
 	}
 	if c.runtime == nil {
-		builder := &image.Builder{Cache: p.app.cache, Progress: c.say}
+		builder := &image.Builder{Cache: p.app.cache, Progress: p.makes}
 		c.of = t.Scenario.Name
 		c.runtime = kind.New(kind.Options{
 			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image,
@@ -46,6 +46,12 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		c.mu.Unlock()
 		c.turn.Unlock()
 	}
+}
+
+// makes tells how the node image is made: the trial that has the clusters, and all others that wait for them.
+func (p *places) makes(line string) {
+	p.clusters.say(line)
+	p.shared(line)
 }
 
 func (c *clusters) say(line string) {

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 )
 
 // Kept is a cluster that stays after the run that made it.
@@ -113,15 +117,23 @@ func RemoveStale(ctx context.Context, o Options) ([]Removed, error) {
 	return out, errors.Join(errs...)
 }
 
+// ErrName is wrapped by errors about a cluster that there is not.
+var ErrName = errors.New("no cluster of that name")
+
 // Remove removes a cluster by its name, kept or stale. What somebody works with is an error.
 func Remove(ctx context.Context, o Options, name string) error {
-	if strings.ContainsRune(name, filepath.Separator) {
-		return fmt.Errorf("%s is not the name of a cluster", name)
+	entries, err := os.ReadDir(stateDir(o.Cache))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(stateDir(o.Cache), name)); err != nil {
-		return fmt.Errorf("there is no cluster %s of faultline's: %w", name, err)
+	var have []string
+	for _, entry := range entries {
+		have = append(have, entry.Name())
 	}
-	_, err := remove(ctx, o, name, false)
+	if !slices.Contains(have, name) {
+		return fmt.Errorf("%w, %q, in %s: %s", ErrName, name, stateDir(o.Cache), cmp.Or(yamlfile.Suggest(name, have), "there is none"))
+	}
+	_, err = remove(ctx, o, name, false)
 	return err
 }
 

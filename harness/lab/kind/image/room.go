@@ -78,15 +78,9 @@ func explain(err error) error {
 	case errors.Is(err, lab.ErrUnsupported):
 		return err
 	case errors.Is(err, gotool.ErrNoGo), errors.Is(err, gotool.ErrNoNetwork), errors.Is(err, gotool.ErrNoSpace):
-		return &blocked{err}
+		return lab.Unsupported(err)
 	case saysNoSpace.MatchString(err.Error()):
-		return &blocked{fmt.Errorf("%w: make room in faultline's cache and where Docker keeps its images", err)}
+		return lab.Unsupported(fmt.Errorf("%w: make room in faultline's cache and where Docker keeps its images", err))
 	}
 	return err
 }
-
-// blocked is an error that a person can do something about, and that says what.
-type blocked struct{ err error }
-
-func (b *blocked) Error() string   { return b.err.Error() }
-func (b *blocked) Unwrap() []error { return []error{b.err, lab.ErrUnsupported} }
