@@ -39,6 +39,7 @@ type Trial struct {
 	passed       []string          // what is wrong with those before it
 	labs         int               // how many may be up at once
 	builds       chan struct{}     // holds a value for each that is in building, or restarts kube-proxies
+	ahead        *ahead            // nil before the first lab is up
 	main         *part             // what the others follow from
 	telling      sync.Mutex        // held while Tell hears
 }
@@ -68,6 +69,11 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 
 	stand := &stand{part: t.main}
 	defer stand.close()
+	defer func() {
+		if t.ahead != nil {
+			t.ahead.close()
+		}
+	}()
 	if err := stand.showFirst(ctx); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)
@@ -103,7 +109,7 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 func (t *Trial) prepare(way map[string]string) (alternative, error) {
 	base, err := t.compile(t.Scenario.Set, t.Set, way)
 	if err != nil {
-		return alternative{taken: way}, err
+		return alternative{taken: way}, t.inFile(err, nil, way)
 	}
 	plans := []Prepared{{Plan: base.plan}}
 	wrong := []error{t.checkNames(base.topology)}
@@ -112,7 +118,11 @@ func (t *Trial) prepare(way map[string]string) (alternative, error) {
 			continue // it will not be tried
 		}
 		setup, err := t.compile(t.Scenario.Set, t.Set, way, at.Fix.Set)
-		if err == nil && wrong[0] == nil {
+		if err != nil {
+			wrong = append(wrong, t.inFile(err, &at, way))
+			continue
+		}
+		if wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
 		if err != nil {

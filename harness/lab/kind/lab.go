@@ -11,13 +11,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
 // clusterLab is a lab on a site: its Pods and Services, its containers beside the clusters, and what the agent has wired.
 type clusterLab struct {
 	runtime *Runtime
-	engine  *engine
+	engine  *engine.Engine
 	layout  *layout
 	image   string
 
@@ -131,37 +133,37 @@ func (l *clusterLab) serve(ctx context.Context) error {
 // startBeside starts the containers beside the clusters and returns the files of their network namespaces, as the agent sees
 // them.
 func (l *clusterLab) startBeside(ctx context.Context) (map[string]string, error) {
-	archive, err := tarball(file{program[1:], 0o755, l.site.pods.program})
+	files, err := tarball(archive.File{Name: program[1:], Mode: 0o755, Data: l.site.pods.program})
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
-	files := map[string]string{}
+	namespaces := map[string]string{}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, p := range l.layout.beside {
 		g.Go(func() error {
 			name := l.beside(p.node)
 			create := []string{"create", "--name", name, "--network=none", "--entrypoint", program, l.image}
-			if _, err := l.engine.run(ctx, labelled(append(create, p.command()...), l.site.name)...); err != nil {
+			if _, err := l.engine.Output(ctx, labelled(append(create, p.command()...), l.site.name)...); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			if _, err := l.engine.feed(ctx, strings.NewReader(string(archive)), "cp", "-", name+":/"); err != nil {
+			if _, err := l.engine.Feed(ctx, strings.NewReader(string(files)), "cp", "-", name+":/"); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			if _, err := l.engine.run(ctx, "start", name); err != nil {
+			if _, err := l.engine.Output(ctx, "start", name); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			pid, err := l.engine.pid(ctx, name)
+			pid, err := l.engine.PID(ctx, name)
 			if err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			files[p.node] = fmt.Sprintf("/proc/%d/ns/net", pid)
+			namespaces[p.node] = fmt.Sprintf("/proc/%d/ns/net", pid)
 			return nil
 		})
 	}
-	return files, g.Wait()
+	return namespaces, g.Wait()
 }
 
 // beside is the name of the container of a node beside the clusters.
@@ -172,7 +174,7 @@ func (l *clusterLab) podNamespaces(ctx context.Context) (map[string]string, erro
 	files := map[string]string{}
 	for _, c := range l.site.clusters {
 		for _, m := range c.plan.members {
-			out, err := l.engine.in(ctx, c.nodes[m], "sh", "-c", "mkdir -p "+cniFound+" && cd "+cniFound+` && for f in *; do [ -e "$f" ] && echo "$f $(cat "$f")"; done; true`)
+			out, err := in(ctx, l.engine, c.nodes[m], "sh", "-c", "mkdir -p "+cniFound+" && cd "+cniFound+` && for f in *; do [ -e "$f" ] && echo "$f $(cat "$f")"; done; true`)
 			if err != nil {
 				return nil, fmt.Errorf("find the pods of node %s: %w", m, err)
 			}

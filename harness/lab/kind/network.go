@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
@@ -70,7 +71,7 @@ func (l *layout) needsPlugins() bool {
 }
 
 // plugins are the CNI plugins for the nodes, if lay needs any. A node image need not have them: kind's own has no macvlan.
-func (r *Runtime) plugins(ctx context.Context, lay *layout) ([]file, error) {
+func (r *Runtime) plugins(ctx context.Context, lay *layout) ([]archive.File, error) {
 	if !lay.needsPlugins() {
 		return nil, nil
 	}
@@ -81,13 +82,13 @@ func (r *Runtime) plugins(ctx context.Context, lay *layout) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	var files []file
+	var files []archive.File
 	for _, name := range []string{"macvlan", "static"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, fmt.Errorf("get the CNI plugins: %w", err)
 		}
-		files = append(files, file{filepath.Join(cniPlugins[1:], name), 0o755, data})
+		files = append(files, archive.File{Name: filepath.Join(cniPlugins[1:], name), Mode: 0o755, Data: data})
 	}
 	return files, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
 	"github.com/faultline-lab/faultline/harness/plan"
 	"github.com/faultline-lab/faultline/harness/topology"
 )
@@ -239,8 +240,10 @@ func TestPluginsAreAskedForWhereTheyAreNeeded(t *testing.T) {
 	}
 	r.options.Plugins = func(context.Context) (string, error) { return dir, nil }
 	files, err := r.plugins(t.Context(), lay)
-	want := []file{{"opt/cni/faultline/macvlan", 0o755, []byte("macvlan")}, {"opt/cni/faultline/static", 0o755, []byte("static")}}
-	if d := cmp.Diff(want, files, cmp.AllowUnexported(file{})); d != "" || err != nil {
+	want := []archive.File{
+		{Name: "opt/cni/faultline/macvlan", Mode: 0o755, Data: []byte("macvlan")}, {Name: "opt/cni/faultline/static", Mode: 0o755, Data: []byte("static")},
+	}
+	if d := cmp.Diff(want, files); d != "" || err != nil {
 		t.Errorf("%v, -want +got:\n%s", err, d)
 	}
 }
