@@ -16,7 +16,7 @@ func TestArgs(t *testing.T) {
 		want    string
 	}{
 		{
-			"a microvm under TCG has one processor, is told the counter's frequency, and has no cmpxchg16b",
+			"a microvm under TCG has one processor, is told the counter's frequency and to trust it, and has no cmpxchg16b",
 			Machine{Kernel: "/k", Board: Microvm, Accelerator: TCG, TSC: 2596118, Init: "/init"},
 			`-nodefaults -no-user-config -no-reboot -display none
 -M microvm
@@ -26,7 +26,7 @@ func TestArgs(t *testing.T) {
 -m 2048
 -kernel /k
 -initrd /proc/self/fd/3
--append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on tsc_early_khz=2596118
+-append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on tsc_early_khz=2596118 tsc=reliable
 -serial stdio
 -device virtio-serial-device
 -chardev socket,id=wire,fd=4
