@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -110,5 +111,15 @@ func TestQEMUThatRefuses(t *testing.T) {
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestScheduled(t *testing.T) {
+	ran, _, err := scheduled(os.Getpid())
+	if err != nil || ran <= 0 || ran > time.Hour {
+		t.Errorf("this process ran for %v: %v", ran, err)
+	}
+	if ran, waited, err := scheduled(0); ran != 0 || waited != 0 || err != nil { // no process has this ID
+		t.Errorf("a process that is gone ran for %v and waited %v: %v", ran, waited, err)
 	}
 }
