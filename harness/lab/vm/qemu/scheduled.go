@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Scheduled returns for how long QEMU's threads have run on a processor of this machine, and for how long they could
-// have run and waited for one. Both are 0 where the kernel does not count it.
+// Scheduled returns for how long the guest's processor, the busiest of QEMU's threads, has run on a processor of this
+// machine, and for how long it could have run and waited for one. Both are 0 where the kernel does not count it.
 func (p *Process) Scheduled() (ran, waited time.Duration, err error) { return scheduled(p.Pid()) }
 
 // scheduled reads nanoseconds from /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats.rst).
@@ -30,7 +30,9 @@ func scheduled(pid int) (ran, waited time.Duration, err error) {
 		if _, err := fmt.Sscan(string(text), &on, &off); err != nil {
 			return 0, 0, fmt.Errorf("read %s: %w", f, err)
 		}
-		ran, waited = ran+on, waited+off
+		if on > ran {
+			ran, waited = on, off
+		}
 	}
 	return ran, waited, nil
 }
