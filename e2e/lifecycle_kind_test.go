@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // quick is the label of those specs on kind that CI runs where a whole suite on clusters would take too long.
@@ -27,11 +30,11 @@ func kindArgs() []string {
 	return args
 }
 
-// docker runs docker and returns its output.
+// docker runs docker, or the engine that was asked for in its place, and returns its output.
 func docker(ctx context.Context, args ...string) string {
 	GinkgoHelper()
-	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "docker %v: %s", args, out)
+	out, err := exec.CommandContext(ctx, cmp.Or(os.Getenv(engine.Variable), engine.Docker), args...).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%v: %s", args, out)
 	return strings.TrimSpace(string(out))
 }
 
@@ -110,9 +113,9 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 		broken := s.path("entrypoint")
 		Expect(os.WriteFile(broken, []byte("#!/bin/sh\necho this node has no init; exit 7\n"), 0o755)).To(Succeed())
 		docker(ctx, "cp", broken, byHand+":/usr/local/bin/entrypoint")
-		docker(ctx, "commit", byHand, "faultline-broken-node:1")
-		DeferCleanup(docker, "rmi", "faultline-broken-node:1")
-		r := s.startRun("broken", s.scenario("hairpin"), "--runtime", "kind", "--node-image", "faultline-broken-node:1")
+		docker(ctx, "commit", byHand, "docker.io/library/faultline-broken-node:1")
+		DeferCleanup(docker, "rmi", "docker.io/library/faultline-broken-node:1")
+		r := s.startRun("broken", s.scenario("hairpin"), "--runtime", "kind", "--node-image", "docker.io/library/faultline-broken-node:1")
 		Eventually(r).WithTimeout(clusterTimeout).Should(gexec.Exit(brokenLab))
 		// Docker starts it once more, as kind asks.
 		Expect(r.Out).To(gbytes.Say(`node node \(faultline-hairpin-[0-9a-f]{4}-control-plane\) is (exited|restarting|running)`))

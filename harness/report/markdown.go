@@ -17,7 +17,7 @@ func Markdown(r Report) []byte {
 	m.line("**%s.**", md(capital(conclusion(r))))
 	m.place(r)
 	m.line("## The fault")
-	m.line("%s: %s", r.Verdict, md(r.Why))
+	m.why(string(r.Verdict), r.Why)
 	m.table("Probe | From | To | Wanted | Seen", probeRows(r.Fault.Probe)...)
 	m.evidence("Evidence", r.Fault.Evidence)
 	m.line("## Controls")
@@ -95,6 +95,16 @@ func (m *markdown) place(r Report) {
 		m.line("Again with:")
 		m.code(r.Again)
 	}
+}
+
+// why writes a verdict with its reason; an error with a console is not for one line.
+func (m *markdown) why(verdict, why string) {
+	if strings.Count(why, "\n") < 2*shown {
+		m.line("%s: %s", verdict, md(why))
+		return
+	}
+	m.line("%s: %s", verdict, md(reason(why)))
+	m.code(why)
 }
 
 func probeRows(list ...Probe) [][]string {
