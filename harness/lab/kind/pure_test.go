@@ -213,7 +213,7 @@ func TestWhatNodesSayOfAnError(t *testing.T) {
 	}
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.explain(interrupted, errors.New("not up")); err != context.Canceled {
+	if err := c.explain(interrupted, errors.New("not up")); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 }
