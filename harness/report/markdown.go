@@ -17,7 +17,7 @@ func Markdown(r Report) []byte {
 	m.line("**%s.**", md(capital(conclusion(r))))
 	m.place(r)
 	m.line("## The fault")
-	m.line("%s: %s", r.Verdict, md(r.Why))
+	m.reason(r.Verdict, r.Why)
 	m.table("Probe | From | To | Wanted | Seen", probeRows(r.Fault.Probe)...)
 	m.evidence("Evidence", r.Fault.Evidence)
 	m.line("## Controls")
@@ -41,6 +41,15 @@ func (m *markdown) line(format string, args ...any) {
 		m.WriteByte('\n')
 	}
 	fmt.Fprintf(m, format+"\n", args...)
+}
+
+// reason writes a verdict with its reason. What a system has said about it stands below, in lines as it was said.
+func (m *markdown) reason(v Verdict, why string) {
+	first, said, more := strings.Cut(why, "\n")
+	m.line("%s: %s", v, md(first))
+	if more {
+		m.code(said)
+	}
 }
 
 // table writes a table; the header and the rows have their cells separated by " | ".
