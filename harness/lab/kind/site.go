@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -350,10 +351,10 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 		}
 		fmt.Fprintf(&b, "\nnode %s (%s) is %s", m, node, strings.TrimSpace(string(state)))
 		for _, tail := range [][]string{
-			{"logs", "--tail", "8", node},
-			{"exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
+			{"console", "logs", "--tail", "8", node},
+			{"journal", "exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
 		} {
-			if out, err := c.site.engine.run(ctx, tail...); err == nil && len(out) > 0 {
+			if out, err := c.site.engine.run(ctx, tail[1:]...); err == nil && len(out) > 0 {
 				fmt.Fprintf(&b, "\n  %s:\n    %s", tail[0], strings.ReplaceAll(clip(lastLines(string(out), 15)), "\n", "\n    "))
 			}
 		}
@@ -361,9 +362,12 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%w%s", err, b.String())
 }
 
+// colours are what systemd paints its lines with on a console.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
 // clip keeps lines to what a report can show.
 func clip(text string) string {
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(colours.ReplaceAllString(text, ""), "\n")
 	for i, l := range lines {
 		if len(l) > 240 {
 			lines[i] = l[:240] + " ..."
