@@ -175,7 +175,7 @@ func unprivileged(args []string) []string {
 // bareEntrypoint begins a node container that has bareFlags: without --privileged Docker mounts cgroups read-only. The rest is
 // what the node image does anyway (images/base/Dockerfile of kind).
 const bareEntrypoint = `while read -r _ at kind _; do
-	case "$kind $at" in cgroup*|tmpfs\ /sys/fs/cgroup) mount -o remount,rw "$at" || mount -o remount,bind,rw "$at" ;; esac
+	case "$kind $at" in cgroup*|tmpfs\ /sys/fs/cgroup) mount -o remount,rw "$at" 2>/dev/null || mount -o remount,bind,rw "$at" ;; esac
 done < /proc/mounts
 exec /usr/local/bin/entrypoint /sbin/init`
 
