@@ -98,7 +98,8 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 
 		docker(ctx, "create", "--name", byHand, image)
 		DeferCleanup(docker, "rm", "--volumes", byHand)
-		copied, err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf("docker export %s | docker --host %s import - %s", byHand, host, image)).CombinedOutput()
+		const node = "faultline-node:1"
+		copied, err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf("docker export %s | docker --host %s import - %s", byHand, host, node)).CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(copied))
 		s.env = []string{"DOCKER_HOST=" + host}
 		// Too little for what is on a node's volume, and then for the container that looks what the kernel has.
@@ -109,10 +110,10 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 			{200, `docker run --name faultline-hairpin-[0-9a-f]{4}-control-plane (.|\n)*no space left on device`},
 			{10, `copy the agent: docker cp (.|\n)*no space left on device`},
 		} {
-			docker(ctx, "--host", host, "run", "--rm", "--network=none", "--volume=fill:/fill", "--entrypoint=sh", image, "-c",
+			docker(ctx, "--host", host, "run", "--rm", "--network=none", "--volume=fill:/fill", "--entrypoint=sh", node, "-c",
 				fmt.Sprintf(`rm -f /fill/*; fallocate --length $(($(stat --file-system --format "%%a * %%S" /fill) - %d * 1048576)) /fill/fill`, left.mib))
 			before := inDocker(ctx, "--host", host)
-			r := s.startRun("docker", s.scenario("hairpin"), kindArgs(image)...)
+			r := s.startRun("docker", s.scenario("hairpin"), kindArgs(node)...)
 			Eventually(r).WithTimeout(clusterTimeout).Should(gexec.Exit(brokenLab))
 			Expect(r.Out).To(gbytes.Say(left.says))
 			Expect(r.Out).To(gbytes.Say("Docker has containers and volumes in %s, where its daemon runs: make room there", s.path("docker")))
