@@ -34,8 +34,8 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 		if r.ExitCode() == unsupported {
 			Skip(string(r.Out.Contents()))
 		}
-		Expect(r.ExitCode()).To(Equal(brokenLab))
 		image = kindImage(r)
+		Expect(r.ExitCode()).To(Equal(brokenLab))
 		Expect(r.Out).To(gbytes.Say(`write %s/clusters/faultline-hairpin-[0-9a-f]{4}/kubeconfig: no space left on device\n`, s.path("cache")))
 		Expect(r.Out).To(gbytes.Say(`node node \(faultline-hairpin-[0-9a-f]{4}-control-plane\) is running`))
 		markdown, err := os.ReadFile(s.report("cache") + "/report.md")

@@ -295,7 +295,7 @@ func TestImageOfAnotherVersion(t *testing.T) {
 		t.Errorf("another version: %v", err)
 	}
 	broken := errors.New("the agent is gone")
-	if err := withVersion(broken, "mine", "v1.36.4", "v1.36.3"); err != broken {
+	if err := withVersion(broken, "mine", "v1.36.4", "v1.36.3"); !errors.Is(err, broken) {
 		t.Errorf("where the check broke: %v", err)
 	}
 }

@@ -29,14 +29,14 @@ func TestAdviceWhereTheMachineHasRunOut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			err := errors.New(row.said)
 			got := r.withAdvice(t.Context(), info, err)
-			if !errors.Is(got, err) || row.advice == "" && got != err || !strings.Contains(got.Error(), row.advice) {
+			if !errors.Is(got, err) || row.advice == "" && got.Error() != row.said || !strings.Contains(got.Error(), row.advice) {
 				t.Errorf("%v, want %q", got, row.advice)
 			}
 		})
 	}
 	lost := func(context.Context, ...string) ([]byte, error) { return nil, errors.New("no daemon") }
 	full := fmt.Errorf("write x: %w", syscall.ENOSPC)
-	if got := r.withAdvice(t.Context(), lost, full); got != full {
+	if got := r.withAdvice(t.Context(), lost, full); got.Error() != full.Error() {
 		t.Errorf("without a daemon: %v", got)
 	}
 	if got := r.withAdvice(t.Context(), lost, nil); got != nil {
