@@ -1,15 +1,16 @@
 .DEFAULT_GOAL := help
 NAME    ?=
+VARIANT ?=
 RUNTIME ?= auto
 KERNEL  ?=
 REPORT  ?=
 ARGS    ?=
-export NAME RUNTIME KERNEL REPORT ARGS
+export NAME VARIANT RUNTIME KERNEL REPORT ARGS
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
+scenario: build ## Run one scenario: make scenario NAME=ipvs-ipsec [VARIANT=...] [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--fix iptables-mode"]
 	@scripts/scenario.sh
 
 scenarios: build ## Run every scenario, at the same time as far as the machine can: make scenarios [RUNTIME=vm] [KERNEL=debian-13] [ARGS="--jobs 1"]

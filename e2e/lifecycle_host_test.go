@@ -33,7 +33,7 @@ var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|_timer +\d+\.\d+
 // look takes the traces on the machine, and of the files below dirs.
 func look(program string, dirs ...string) traces {
 	t := traces{"processes": strings.Join(processes(program), "\n"), "sysctls": sysctls()}
-	mounts, err := os.ReadFile("/proc/self/mounts")
+	mounts, err := os.ReadFile("/proc/thread-self/mounts")
 	Expect(err).NotTo(HaveOccurred())
 	t["mounts"] = string(mounts)
 	for _, c := range commands {

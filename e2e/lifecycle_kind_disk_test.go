@@ -11,6 +11,8 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // Each spec has a disk that is really full, and another one of those that a run on kind writes to.
@@ -20,6 +22,9 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 	var before []string
 
 	BeforeAll(func(ctx SpecContext) {
+		if engineName() != engine.Docker {
+			Skip("the disks are those of Docker")
+		}
 		if out, err := exec.CommandContext(ctx, "docker", "version").CombinedOutput(); err != nil {
 			Skip(fmt.Sprintf("no Docker daemon answers: %v: %s", err, out))
 		}

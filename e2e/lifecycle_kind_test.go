@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/onsi/gomega/gexec"
 	"sigs.k8s.io/yaml"
 
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/report"
 )
 
@@ -46,11 +48,14 @@ func nodeImageArgs() []string {
 	return args
 }
 
-// docker runs docker and returns its output.
+// engineName is the command of the engine that clusters are made with.
+func engineName() string { return cmp.Or(os.Getenv(engine.Variable), engine.Docker) }
+
+// docker runs docker, or the engine that was asked for in its place, and returns its output.
 func docker(ctx context.Context, args ...string) string {
 	GinkgoHelper()
-	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "docker %v: %s", args, out)
+	out, err := exec.CommandContext(ctx, engineName(), args...).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%v: %s", args, out)
 	return strings.TrimSpace(string(out))
 }
 
@@ -184,12 +189,12 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 	}
 
 	It("is cleaned up by down --stale, and nothing else is, when it is killed while it removes its cluster", func(ctx SpecContext) {
-		// A docker that removes the first container alone, and kills who wants them all removed.
-		real, err := exec.LookPath("docker")
+		// An engine that removes the first container alone, and kills who wants them all removed.
+		real, err := exec.LookPath(engineName())
 		Expect(err).NotTo(HaveOccurred())
 		script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = rm ] && [ -e %q ] || exec %q \"$@\"\n%q rm --force --volumes \"$4\"\nkill -KILL $PPID\n", s.path("armed"), real, real)
 		Expect(os.Mkdir(s.path("bin"), 0o755)).To(Succeed())
-		Expect(os.WriteFile(s.path("bin", "docker"), []byte(script), 0o755)).To(Succeed())
+		Expect(os.WriteFile(s.path("bin", engineName()), []byte(script), 0o755)).To(Succeed())
 		env := s.env
 		s.env = append(slices.Clone(env), "PATH="+s.path("bin")+":"+os.Getenv("PATH"))
 		r := start("killed")
@@ -207,9 +212,9 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 		broken := s.path("entrypoint")
 		Expect(os.WriteFile(broken, []byte("#!/bin/sh\necho this node has no init; exit 7\n"), 0o755)).To(Succeed())
 		docker(ctx, "cp", broken, byHand+":/usr/local/bin/entrypoint")
-		docker(ctx, "commit", byHand, "faultline-broken-node:1")
-		DeferCleanup(docker, "rmi", "faultline-broken-node:1")
-		r := s.startRun("broken", s.scenario("hairpin"), kindArgs("faultline-broken-node:1")...)
+		docker(ctx, "commit", byHand, "docker.io/library/faultline-broken-node:1")
+		DeferCleanup(docker, "rmi", "docker.io/library/faultline-broken-node:1")
+		r := s.startRun("broken", s.scenario("hairpin"), kindArgs("docker.io/library/faultline-broken-node:1")...)
 		Eventually(r).WithTimeout(clusterTimeout).Should(gexec.Exit(brokenLab))
 		// Docker starts it once more, as kind asks.
 		Expect(r.Out).To(gbytes.Say(`node node \(faultline-hairpin-[0-9a-f]{4}-control-plane\) is (exited|restarting|running)`))
@@ -230,7 +235,7 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 		name := keptName.FindStringSubmatch(string(r.Out.Contents()))
 		Expect(name).NotTo(BeNil(), "nothing says that a cluster is kept")
 		for _, use := range howToUse.FindAllStringSubmatch(string(r.Out.Contents()), -1) {
-			out, err := exec.CommandContext(ctx, "sh", "-c", "docker exec "+use[1]+" ip -4 -oneline address").CombinedOutput()
+			out, err := exec.CommandContext(ctx, "sh", "-c", engineName()+" exec "+use[1]+" ip -4 -oneline address").CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), "%s: %s", use[0], out)
 			Expect(string(out)).To(ContainSubstring(map[string]string{"node": "10.244.0.1/", "web-pod": "10.244.0.2/", "client": "10.244.0.3/"}[use[2]]))
 		}
@@ -265,7 +270,7 @@ var _ = Describe("a run on kind", Serial, Ordered, ContinueOnFailure, Label("lif
 var (
 	keptName = regexp.MustCompile(`cluster (faultline-\S+) is kept`)
 	// howToUse is what a run says about a node of a cluster that it has kept: a command, and the node.
-	howToUse = regexp.MustCompile(`docker exec -it (.+) bash   # (?:node|pod) (\S+)`)
+	howToUse = regexp.MustCompile(`(?:docker|podman) exec -it (.+) bash   # (?:node|pod) (\S+)`)
 )
 
 // showsTheHairpin checks what a report on the hairpin in dir says about its cluster.

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // goneLimit is what the kernel has to take down what a killed run had.
@@ -33,6 +36,7 @@ const (
 // of its own for everything that a run writes.
 type site struct {
 	dir    string
+	host   *ownHost            // nil: this machine
 	user   *syscall.Credential // nil: the user of the tests
 	env    []string            // of runs, besides the usual
 	before traces
@@ -103,10 +107,14 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 	c.Dir = s.path("work")
 	c.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "TMPDIR=" + s.path("tmp"), "FAULTLINE_CACHE=" + s.path("cache"),
-		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"),
+		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), engine.Variable + "=" + os.Getenv(engine.Variable),
 	}, s.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
-	session, err := gexec.Start(c, GinkgoWriter, GinkgoWriter)
+	var session *gexec.Session
+	err := s.host.on(func() (err error) {
+		session, err = gexec.Start(c, GinkgoWriter, GinkgoWriter)
+		return err
+	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { session.Kill().Wait(goneLimit) })
 	return session
@@ -135,14 +143,19 @@ func (s *site) onTmpfs(size string, names ...string) []string {
 // began matches the line in which a run tells that a phase begins.
 func began(phase string) types.GomegaMatcher { return gbytes.Say(`\d s +` + phase + `\b`) }
 
-func (s *site) look() traces {
-	return look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+func (s *site) look() (t traces) {
+	GinkgoHelper()
+	Expect(s.host.on(func() error {
+		t = look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+		return nil
+	})).To(Succeed())
+	return t
 }
 
-// remember takes the traces that there are without a run.
+// remember takes the traces that there are on its host without a run.
 func (s *site) remember() { s.before = s.look() }
 
-// isAsBefore waits until the machine is as it was when remember was called: the kernel takes down what a killed process
+// isAsBefore waits until the host is as it was when remember was called: the kernel takes down what a killed process
 // had after the process is gone.
 func (s *site) isAsBefore() {
 	GinkgoHelper()
@@ -183,18 +196,19 @@ func told(events []harness.Event) []string {
 	return said
 }
 
-// unended returns the phases that began and did not end.
+// unended returns the phases that began and did not end. Parts of a trial that are carried out at once tell theirs by turns.
 func unended(events []harness.Event) []string {
-	var open []string
+	open := map[int][]string{}
 	for _, e := range events {
+		of := open[e.Part]
 		switch {
 		case e.Kind == harness.Began:
-			open = append(open, e.Text)
-		case e.Kind == harness.Ended && len(open) > 0 && open[len(open)-1] == e.Text:
-			open = open[:len(open)-1]
+			open[e.Part] = append(of, e.Text)
+		case e.Kind == harness.Ended && len(of) > 0 && of[len(of)-1] == e.Text:
+			open[e.Part] = of[:len(of)-1]
 		}
 	}
-	return open
+	return slices.Concat(slices.Collect(maps.Values(open))...)
 }
 
 // change writes a scenario like an existing one, with old replaced in its files, and returns the scenario's path.

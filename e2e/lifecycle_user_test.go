@@ -10,16 +10,14 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
-var _ = Describe("a user without any rights", Serial, Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
+var _ = Describe("a user without any rights", alone(), Ordered, ContinueOnFailure, Label("lifecycle", "netns"), func() {
 	var s *site
 
 	BeforeAll(func(ctx SpecContext) {
 		adopt()
-		warm := run(ctx, GinkgoT().TempDir(), "testdata/hairpin/scenario.yaml", "--runtime", "netns", "--fix", "hairpin-mode")
-		if warm.code == unsupported {
-			Skip(warm.report.Why)
-		}
+		warm(ctx)
 		s = newSite(nobody(), "kube-proxy")
+		s.host = newHost()
 		s.remember()
 	}, NodeTimeout(guestTimeout))
 
@@ -45,11 +43,12 @@ var _ = Describe("a user without any rights", Serial, Ordered, ContinueOnFailure
 	}, SpecTimeout(trialTimeout))
 })
 
-var _ = Describe("a report directory on a full disk", Serial, Ordered, Label("lifecycle", "netns"), func() {
+var _ = Describe("a report directory on a full disk", alone(), Label("lifecycle", "netns"), func() {
 	for _, size := range []string{"4k", "16k"} {
 		It(fmt.Sprintf("ends a run with the file's name and leaves nothing (%s)", size), func(SpecContext) {
 			adopt()
 			s := newSite(nil)
+			s.host = newHost()
 			dir := s.report("full")
 			Expect(os.Mkdir(dir, 0o755)).To(Succeed())
 			s.remember()

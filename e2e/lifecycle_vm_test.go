@@ -18,17 +18,14 @@ import (
 // lossLimit is how long a run may take to notice that its guest is lost.
 const lossLimit = 15 * seconds
 
-var _ = Describe("a run in vm", Serial, Ordered, ContinueOnFailure, Label("lifecycle", "vm"), func() {
+var _ = Describe("a run in vm", alone(), Ordered, ContinueOnFailure, Label("lifecycle", "vm"), SpecPriority(long), func() {
 	var s *site
 
 	BeforeAll(func(ctx SpecContext) {
 		adopt()
-		fetched := faultline(ctx, ".", "kernels", "check")
-		if fetched.code == unsupported {
-			Skip(fetched.stderr)
-		}
-		Expect(fetched.code).To(Equal(asExpected), fetched.stderr)
+		haveKernels(ctx)
 		s = newSite(nil, "kernels", "accelerator.json")
+		s.host = newHost()
 		s.remember()
 	}, NodeTimeout(guestTimeout))
 
@@ -110,6 +107,16 @@ var _ = Describe("a run in vm", Serial, Ordered, ContinueOnFailure, Label("lifec
 		s.isAsBefore()
 	}, SpecTimeout(trialTimeout))
 })
+
+// haveKernels sees that guests have a kernel, or skips.
+func haveKernels(ctx SpecContext) {
+	GinkgoHelper()
+	fetched := faultline(ctx, ".", "kernels", "check")
+	if fetched.code == unsupported {
+		Skip(fetched.stderr)
+	}
+	Expect(fetched.code).To(Equal(asExpected), fetched.stderr)
+}
 
 // guestOf returns the QEMU of a run.
 func guestOf(r *gexec.Session) int {

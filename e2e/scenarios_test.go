@@ -90,7 +90,7 @@ func describeScenario(name string, each []*scenario.Scenario, runtime, kernel st
 	dir := "../build/reports/" + name + "-" + strings.ReplaceAll(place, " ", "-")
 	limit := guestTimeout + time.Duration(len(each))*trialTimeout
 
-	Describe(fmt.Sprintf("%s [%s]", name, place), Ordered, ContinueOnFailure, Label(name, runtime), func() {
+	Describe(fmt.Sprintf("%s [%s]", name, place), Ordered, ContinueOnFailure, Label(name, runtime), SpecPriority(long), func() {
 		var all []trial
 		BeforeAll(func(ctx SpecContext) {
 			var variants []string

@@ -50,11 +50,9 @@ var _ = Describe("several scenarios", Label("several", "netns"), func() {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		It("are all taken down on "+name(signal)+", each with what it has seen", func(ctx SpecContext) {
 			adopt()
-			warm := run(ctx, GinkgoT().TempDir(), "testdata/hairpin/scenario.yaml", "--runtime", "netns", "--fix", "hairpin-mode")
-			if warm.code == unsupported {
-				Skip(warm.report.Why)
-			}
+			warm(ctx)
 			s := newSite(nil, "kube-proxy")
+			s.host = newHost()
 			s.remember()
 			r := s.startRun("both", s.scenario("filtered"), s.scenario("hairpin"), "--runtime", "netns", "--jobs", "2")
 			both := []string{"both/filtered", "both/hairpin"}

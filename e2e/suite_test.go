@@ -55,6 +55,9 @@ const (
 	clusterTimeout = 10 * time.Minute
 )
 
+// long is the priority of what takes longest: it begins first, or it would run alone at the end.
+const long = 1
+
 // binary is the absolute path of the binary under test.
 var binary string
 

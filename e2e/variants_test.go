@@ -53,7 +53,7 @@ var _ = Describe("a scenario with variants", Label("variants", "netns"), func() 
 		Expect(e.stdout).To(BeEmpty())
 		Expect(e.stderr).To(ContainSubstring(says))
 	},
-		Entry("with a variant that it does not have", "--variant global: scenario nftables-snat has iptables-nft, ", "nftables-snat", "--variant", "global", SpecTimeout(10*seconds)),
+		Entry("with a variant that it does not have", "--variant global: scenario nftables-snat has no such variant: one of allow-list, ", "nftables-snat", "--variant", "global", SpecTimeout(10*seconds)),
 		Entry("with a variant, when it has none", "scenario ipvs-ipsec has no variants", "ipvs-ipsec", "--variant", "x", SpecTimeout(10*seconds)),
 	)
 })

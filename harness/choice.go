@@ -30,7 +30,7 @@ func (t *Trial) with(a alternative) string {
 func (t *Trial) prepareAll() error {
 	top, err := t.parse(t.Scenario.Set, t.Set, t.taken)
 	if err != nil {
-		return err
+		return t.inFile(err, nil, t.taken)
 	}
 	t.alternatives = nil
 	var wrong []error

@@ -30,6 +30,7 @@ type fakeRuntime struct {
 
 	documents func() ([]lab.Document, error) // of each lab; nil where labs have none
 
+	lacks    string // what the kernel does not have of the evidence
 	checkErr func(*plan.Plan) error
 	onUp     func(*plan.Plan)
 	upErr    func(n int) error // of the nth lab
@@ -282,7 +283,10 @@ func (l *fakeLab) evidence(ctx context.Context, stdin io.Reader, stdout io.Write
 			return ctx.Err()
 		}
 		batch := evidence.Batch{Readings: make([]evidence.Reading, len(request.Specs))}
-		for i := range request.Specs {
+		if l.runtime.lacks != "" {
+			batch = evidence.Batch{Error: l.runtime.lacks, Lacks: true}
+		}
+		for i := range batch.Readings {
 			batch.Readings[i] = evidence.Reading{Exists: true, Count: l.drops}
 		}
 		l.mu.Unlock()

@@ -103,7 +103,7 @@ func (t *Trial) Prepare() ([]Prepared, error) {
 func (t *Trial) prepare(way map[string]string) (alternative, error) {
 	base, err := t.compile(t.Scenario.Set, t.Set, way)
 	if err != nil {
-		return alternative{taken: way}, err
+		return alternative{taken: way}, t.inFile(err, nil, way)
 	}
 	plans := []Prepared{{Plan: base.plan}}
 	wrong := []error{t.checkNames(base.topology)}
@@ -112,7 +112,11 @@ func (t *Trial) prepare(way map[string]string) (alternative, error) {
 			continue // it will not be tried
 		}
 		setup, err := t.compile(t.Scenario.Set, t.Set, way, at.Fix.Set)
-		if err == nil && wrong[0] == nil {
+		if err != nil {
+			wrong = append(wrong, t.inFile(err, &at, way))
+			continue
+		}
+		if wrong[0] == nil {
 			err = t.checkNames(setup.topology)
 		}
 		if err != nil {

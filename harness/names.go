@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -28,6 +29,46 @@ func (t *Trial) checkChange(at scenario.FixAt, way map[string]string) error {
 	}
 	return t.Scenario.Mistake(at.Path+".set", "change what makes the fault go, or, of an inert fix, what does not",
 		fmt.Sprintf("the settings of fix %q change nothing in the lab", at.Fix.Name))
+}
+
+// inFile gives mistakes in settings of the scenario, and of a fix of it, their places in the file. Those that came by the
+// command line, or by an option of a choice, stay as they are; of what the fix's settings bring about, the fix is named.
+func (t *Trial) inFile(err error, at *scenario.FixAt, way map[string]string) error {
+	var placed []error
+	var all, left yamlfile.Errors
+	if errors.As(err, &all) {
+		for _, e := range all {
+			if inFile := t.placeOf(e, at, way); inFile != nil {
+				placed = append(placed, inFile)
+			} else {
+				left = append(left, e)
+			}
+		}
+		err = left.Err()
+	}
+	if err != nil && at != nil {
+		err = fmt.Errorf("fix %s: %w", at.Fix.Name, err)
+	}
+	return errors.Join(append(placed, err)...)
+}
+
+// placeOf is a mistake in a setting at its place in the scenario's file, or nil where it does not stand there.
+func (t *Trial) placeOf(e *yamlfile.Error, at *scenario.FixAt, way map[string]string) error {
+	if at != nil {
+		for path, value := range at.Fix.Set {
+			if e.File == yamlfile.Setting(path, value) {
+				return t.Scenario.Mistake(at.Path+".set["+path+"]", e.Hint, e.Msg)
+			}
+		}
+	}
+	for path, value := range t.Scenario.Set {
+		_, byTrial := t.Set[path]
+		_, byWay := way[path]
+		if !byTrial && !byWay && e.File == yamlfile.Setting(path, value) {
+			return t.Scenario.MistakenSetting(path, e.Hint, e.Msg)
+		}
+	}
+	return nil
 }
 
 // checkNames finds names in the scenario that its topology does not have, all at once, at their places in the file.
@@ -105,7 +146,7 @@ func (t *Trial) checkOnly() error {
 	}
 	for _, name := range t.Only {
 		if !slices.Contains(have, name) {
-			return fmt.Errorf("scenario %s has no fix %q: it has %s", t.Scenario.Name, name, strings.Join(have, ", "))
+			return fmt.Errorf("scenario %s has no fix %q: %s", t.Scenario.Name, name, yamlfile.Suggest(name, have))
 		}
 	}
 	return nil

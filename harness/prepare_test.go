@@ -19,7 +19,11 @@ func TestBadInputIsFoundBeforeAnythingIsBuilt(t *testing.T) {
 		{"a node of a command", "on: a, cmd: [mend]", "on: bb, cmd: [mend]", "s.yaml:11:16: topology pair has no node \"bb\"\n" +
 			"   11 |     run: [{on: bb, cmd: [mend]}]\n      |                ^\n  one of a, b"},
 		{"a setting of a fix", "name: idle\n    run: [{on: a, cmd: [nothing]}]\n    undo: [{on: a, cmd: [nothing]}]", "name: idle\n    set: {nodes.a.rolle: pod}",
-			"fix idle: set nodes.a.rolle=pod: unknown setting \"rolle\"\n  did you mean \"role\"?"},
+			"s.yaml:15:11: unknown setting \"rolle\"\n   15 |     set: {nodes.a.rolle: pod}\n      |           ^\n  did you mean \"role\"?"},
+		{"what a setting of a fix brings about", "name: idle\n    run: [{on: a, cmd: [nothing]}]\n    undo: [{on: a, cmd: [nothing]}]", "name: idle\n    set: {nodes.a.name: c}",
+			"fix idle: pair.yaml:3:40: interface \"eth0\" has neither a link nor a kind\n"},
+		{"a setting of the scenario", "title: a", "set: {nodes.a.role: pods}\ntitle: a",
+			"s.yaml:2:7: unknown role \"pods\"\n    2 | set: {nodes.a.role: pods}\n      |       ^\n  one of host, pod, router, switch"},
 		{"settings that change nothing", "name: idle\n    run: [{on: a, cmd: [nothing]}]\n    undo: [{on: a, cmd: [nothing]}]", "name: idle\n    set: {nodes.a.sysctls.net.ipv4.tcp_ecn: 0}",
 			"s.yaml:15:5: the settings of fix \"idle\" change nothing in the lab\n   15 |     set: {nodes.a.sysctls.net.ipv4.tcp_ecn: 0}\n" +
 				"      |     ^\n  change what makes the fault go, or, of an inert fix, what does not"},
@@ -59,6 +63,30 @@ func TestBadInputIsFoundBeforeAnythingIsBuilt(t *testing.T) {
 				t.Errorf("it did %v", rt.trace)
 			}
 		})
+	}
+}
+
+// A setting is told where it stands: in the scenario, in its variant, or on the command line, which goes before both.
+func TestWhereASettingStands(t *testing.T) {
+	text := strings.Replace(head, "title: a", "set: {nodes.a.role: pods}\ntitle: a", 1) + "fixes:\n" + good + "inert:\n" + idle + "variants:\n" +
+		"  - {name: plain}\n  - {name: own, set: {nodes.a.role: hots}}\n  - {name: like, like: own}\n"
+	s, err := scenario.Parse("s.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range []struct {
+		given map[string]string
+		want  string
+	}{
+		{nil, "s.yaml:2:7: unknown role \"pods\"\n"},
+		{nil, "s.yaml:20:23: unknown role \"hots\"\n"},
+		{map[string]string{"nodes.a.role": "hots"}, "set nodes.a.role=hots: unknown role \"hots\"\n"},
+	} {
+		x, _ := trialOf(t, good, idle)
+		x.Scenario, x.Set = s.Each()[i], row.given
+		if _, err = x.Prepare(); !strings.HasPrefix(fmt.Sprint(err), row.want) {
+			t.Errorf("%s: got %v, want %s", x.Scenario.FullName(), err, row.want)
+		}
 	}
 }
 
@@ -155,7 +183,7 @@ func TestOnlyUnknownFixes(t *testing.T) {
 	x, _ := trialOf(t, good, idle)
 	x.Only = []string{"goood"}
 	_, err := x.Run(t.Context())
-	if want := `scenario invented has no fix "goood": it has good, idle`; err == nil || err.Error() != want {
+	if want := `scenario invented has no fix "goood": did you mean "good"?`; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -170,6 +170,9 @@ func TestTrial(t *testing.T) {
 		{"nothing is built where the place cannot carry it", good, idle, func(_ *harness.Trial, rt *fakeRuntime) {
 			rt.checkErr = func(*plan.Plan) error { return fmt.Errorf("%w: no veth", lab.ErrUnsupported) }
 		}, "Unsupported; good NotTried; idle NotTried", "", 3},
+		{"nothing is said where the kernel lacks what the evidence is", good, idle, func(_ *harness.Trial, rt *fakeRuntime) {
+			rt.lacks = "this kernel has no nfacct"
+		}, "Unsupported; good NotTried; idle NotTried", "up 1, 1 control, close 1", 3},
 		{"the lab does not come up", good, idle, func(_ *harness.Trial, rt *fakeRuntime) {
 			rt.upErr = func(int) error { return errors.New("no memory") }
 		}, "BrokenLab; good NotTried; idle NotTried", "up 1", 4},

@@ -156,6 +156,9 @@ func (r *reader) ask(request evidence.Request) ([]evidence.Reading, error) {
 	if err := json.Unmarshal(line, &batch); err != nil {
 		return nil, fmt.Errorf("read the evidence reader's answer %q: %w", line, err)
 	}
+	if batch.Lacks {
+		return nil, fmt.Errorf("%w: %s: choose another kernel with --kernel, or say in the file what the evidence needs", lab.ErrUnsupported, batch.Error)
+	}
 	if batch.Error != "" {
 		return nil, errors.New(batch.Error)
 	}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # docker.sh [--node-image] COMMAND... runs a command with a Docker daemon. One that answers is used as it is. Where none
 # does, one is started for the command alone (see dockerd.sh), which reaches no registry: with --node-image the node image
-# of kind is made there first, and NODE_IMAGE names it to the command.
+# of kind is made there first, and NODE_IMAGE names it to the command. Podman needs no daemon: the command has it as it is,
+# where it is asked for, or where there is no docker.
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/sbin:/sbin"
@@ -12,6 +13,12 @@ if [ "${1:-}" = --node-image ]; then
 	shift
 fi
 
+if [ -z "${KIND_EXPERIMENTAL_PROVIDER:-}" ] && [ "$(id -u)" -eq 0 ] && ! command -v docker >/dev/null && command -v podman >/dev/null; then
+	export KIND_EXPERIMENTAL_PROVIDER=podman
+fi
+if [ "${KIND_EXPERIMENTAL_PROVIDER:-}" = podman ]; then
+	exec "$@"
+fi
 scripts/need.sh docker:docker.io
 if docker version >/dev/null 2>&1; then
 	exec "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a scenario, or with NAME=--all every one. From the environment: NAME, RUNTIME, KERNEL, REPORT, ARGS (see the
-# Makefile); NODE_IMAGE, the node image of kind clusters (default: the binary's).
+# Runs a scenario, or with NAME=--all every one. From the environment: NAME, VARIANT, RUNTIME, KERNEL, REPORT, ARGS
+# (see the Makefile); NODE_IMAGE, the node image of kind clusters (default: the binary's).
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,7 @@ if [ "${RUNTIME:-}" = kind ] && [ -z "${WITH_DOCKER:-}" ]; then
 fi
 
 args=(run "$NAME" --runtime "${RUNTIME:-auto}")
+if [ -n "${VARIANT:-}" ]; then args+=(--variant "$VARIANT"); fi
 if [ -n "${KERNEL:-}" ]; then args+=(--kernel "$KERNEL"); fi
 if [ -n "${REPORT:-}" ]; then args+=(--report "$REPORT"); fi
 if [ "${RUNTIME:-}" = kind ] && [ -n "${NODE_IMAGE:-}" ]; then args+=(--node-image "$NODE_IMAGE"); fi

@@ -3,4 +3,5 @@
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 scripts/need.sh gcc:gcc,libc6-dev
-CGO_ENABLED=1 go test -race ./harness/... ./topologies/... ./scenarios/...
+# Four packages at once, on two processors too: those that take longest wait for timeouts, guests and kube-proxies.
+CGO_ENABLED=1 go test -race -p 4 ./harness/... ./topologies/... ./scenarios/...

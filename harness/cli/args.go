@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
@@ -50,8 +51,22 @@ func subcommand(c *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q for %q: %s", args[0], c.CommandPath(), yamlfile.Suggest(args[0], have))
 }
 
-// strict makes the commands that cobra adds by itself refuse what they do not know.
+// unknownFlag says of a flag that c does not have which one may be meant.
+func unknownFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedShortnames()) > 0 {
+		return err
+	}
+	var have []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { have = append(have, "--"+f.Name) })
+	return fmt.Errorf("%w: %s", err, yamlfile.Suggest("--"+unknown.GetSpecifiedName(), have))
+}
+
+// strict makes the commands that cobra adds by itself, and the program without a command, refuse what they do not know.
 func strict(root *cobra.Command) {
+	root.Args = subcommand
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	root.SetFlagErrorFunc(unknownFlag)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -61,8 +76,10 @@ func strict(root *cobra.Command) {
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		case "help":
 			c.Args = func(_ *cobra.Command, args []string) error {
-				_, _, err := root.Find(args)
-				return err
+				if c, rest, err := root.Find(args); err != nil || c.HasSubCommands() {
+					return errors.Join(err, subcommand(c, rest))
+				}
+				return nil
 			}
 		}
 	}
@@ -90,6 +107,15 @@ func directory(flag, dir string, written bool) error {
 		if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
 			return fmt.Errorf("%s %s: write to %s: %w", flag, dir, at, err)
 		}
-		return nil
+		return room(flag+" "+dir, at)
 	}
+}
+
+// room makes sure that a directory can be made in at, which a file system such as /proc says and does not keep.
+func room(what, at string) error {
+	made, err := os.MkdirTemp(at, ".faultline-")
+	if err != nil {
+		return fmt.Errorf("%s: no directory can be made in %s: %w", what, at, errors.Unwrap(err))
+	}
+	return os.Remove(made)
 }

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 
 	"github.com/faultline-lab/faultline/harness"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/kind"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/lab/kind/image"
 )
 
@@ -25,7 +27,7 @@ type clusters struct {
 // cluster is the runtime for t, once those before it have given it back; done gives it back.
 func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 	c := &p.clusters
-	c.turn.Lock()
+	take(&c.turn, func() { t.Progress("another trial has the clusters, waiting for that") })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.progress = t.Progress
@@ -33,11 +35,12 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		p.leave()
 	}
 	if c.runtime == nil {
-		builder := &image.Builder{Cache: p.app.cache, Progress: c.say}
+		builder := &image.Builder{Cache: p.app.cache, Engine: os.Getenv(engine.Variable), Progress: p.makes}
 		c.of = t.Scenario.Name
 		c.runtime = kind.New(kind.Options{
 			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image,
-			Keep: p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
+			Engine: os.Getenv(engine.Variable),
+			Keep:   p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
 		})
 	}
 	return c.runtime, func() {
@@ -46,6 +49,12 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		c.mu.Unlock()
 		c.turn.Unlock()
 	}
+}
+
+// makes tells how the node image is made: the trial that has the clusters, and all others that wait for them.
+func (p *places) makes(line string) {
+	p.clusters.say(line)
+	p.shared(line)
 }
 
 func (c *clusters) say(line string) {

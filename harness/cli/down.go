@@ -3,10 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness/lab/kind"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 func (a *app) down() *cobra.Command {
@@ -26,7 +28,7 @@ func (a *app) down() *cobra.Command {
 			if err := a.checkCache(); err != nil {
 				return err
 			}
-			o := kind.Options{Cache: a.cache}
+			o := kind.Options{Cache: a.cache, Engine: os.Getenv(engine.Variable)}
 			for _, name := range names {
 				if err := kind.Remove(c.Context(), o, name); err != nil {
 					return placed(err)

@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/scenario"
@@ -31,19 +36,38 @@ func readFile(path string) (source, error) {
 		return source{}, &exit{ExitUsage, errors.New("a file is wanted, its name is empty")}
 	}
 	text, err := os.ReadFile(path)
+	if errors.Is(err, unix.EISDIR) {
+		files, _ := filepath.Glob(filepath.Join(path, "*.y*ml")) // there is nothing to name in what cannot be read
+		err = fmt.Errorf("%s is a directory, a file is wanted: %s", path, cmp.Or(yamlfile.OneOf(files), "it has no YAML file"))
+	}
 	if err != nil {
 		return source{}, &exit{ExitUsage, err}
 	}
 	return source{name: path, dir: filepath.Dir(path), text: text}, nil
 }
 
-// scenarioSource finds a scenario by name in the binary, or by path.
+// inDir is the path of the file of that name in the directory path, if it has one, else path itself.
+func inDir(path, name string) string {
+	if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+		return filepath.Join(path, name)
+	}
+	return path
+}
+
+// scenarioSource finds a scenario by name in the binary, or by path, which may be that of a directory with a scenario.yaml.
 func scenarioSource(name string) (source, error) {
 	if isPath(name) {
-		return readFile(name)
+		src, err := readFile(inDir(name, "scenario.yaml"))
+		if of, variant, _ := strings.Cut(name, "/"); errors.Is(err, fs.ErrNotExist) && slices.Contains(scenarios.List(), of) {
+			err = fmt.Errorf("%w: did you mean %s --variant %s?", err, of, variant)
+		}
+		return src, err
 	}
 	text, err := scenarios.Read(name)
 	if err != nil {
+		if path := "." + string(filepath.Separator) + name; inDir(path, "scenario.yaml") != path {
+			return source{}, &exit{ExitUsage, fmt.Errorf("no scenario %q: did you mean the directory %s?", name, path)}
+		}
 		return source{}, unknown("scenario", name, scenarios.List())
 	}
 	return source{name: "scenarios/" + name + "/scenario.yaml", text: text}, nil
@@ -104,20 +128,24 @@ func parseExperiments(src source) ([]experiment, error) {
 	if err := src.isScenario(); err != nil {
 		return nil, err
 	}
-	parsed, err := scenario.Parse(src.name, src.text)
+	topologies := map[string]source{}
+	parsed, err := scenario.ParseWith(src.name, src.text, func(name string) string {
+		top, err := topologySource(name, src.dir)
+		if err == nil {
+			err = top.isTopology()
+		}
+		if err != nil {
+			return err.Error()
+		}
+		topologies[name] = top
+		return ""
+	})
 	if err != nil {
 		return nil, &exit{ExitUsage, err}
 	}
 	var all []experiment
 	for _, sc := range parsed.Each() {
-		top, err := topologySource(sc.Topology, src.dir)
-		if err == nil {
-			err = top.isTopology()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: topology: %w", src.name, err)
-		}
-		all = append(all, experiment{scenario: sc, topology: top})
+		all = append(all, experiment{scenario: sc, topology: topologies[sc.Topology]})
 	}
 	return all, nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/lab/kind/image"
 )
 
@@ -29,18 +31,18 @@ func (a *app) kindImage() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "image",
 		Short: "Make the node image, where no image registry can be reached",
-		Long: `image makes a node image for kind out of Debian packages and Go modules, each pinned by checksum, puts it into Docker and
-prints its tag. An image that is there is not made again. It needs docker, debootstrap and go, but no root beside what
-Docker's daemon has; from nothing about 10 GB of disk and some minutes, for what is made is kept in the cache.
+		Long: `image makes a node image for kind out of Debian packages and Go modules, each pinned by checksum, puts it into Docker or
+Podman and prints its tag. An image that is there is not made again. It needs one of them, debootstrap and go, but no root
+beside what Docker's daemon has; from nothing about 10 GB of disk and some minutes, for what is made is kept in the cache.
 
---check makes nothing and needs no Docker: it says what would have to be made, and exits 3 if that is more than to put
+--check makes nothing and needs neither: it says what would have to be made, and exits 3 if that is more than to put
 together what is in the cache, which is a matter of seconds.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.checkCache(); err != nil {
 				return err
 			}
-			b := image.Builder{Cache: a.cache, Mirror: mirror, Progress: func(line string) { fmt.Fprintln(a.stderr, line) }}
+			b := image.Builder{Cache: a.cache, Engine: os.Getenv(engine.Variable), Mirror: mirror, Progress: func(line string) { fmt.Fprintln(a.stderr, line) }}
 			if check {
 				return a.checkImage(c.Context(), &b, version)
 			}
@@ -58,7 +60,7 @@ together what is in the cache, which is a matter of seconds.`,
 func (a *app) checkImage(ctx context.Context, b *image.Builder, version string) error {
 	tag, missing, err := b.Missing(ctx, version)
 	if err == nil && len(missing) > 0 {
-		return &exit{ExitUnsupported, fmt.Errorf("node image %s is neither in Docker nor in the cache %s: %s would have to be made first, which takes minutes: faultline kind image",
+		return &exit{ExitUnsupported, fmt.Errorf("node image %s is neither made nor in the cache %s: %s would have to be made first, which takes minutes: faultline kind image",
 			tag, b.Cache, strings.Join(missing, ", "))}
 	}
 	return a.saidImage(tag, err)

@@ -15,16 +15,17 @@ func TestKindImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const info = `'{"ServerVersion": "20.10", "OSType": "linux", "Architecture": "x86_64"}'`
 	for _, row := range []struct {
 		name, docker   string
 		check          bool
 		code           int
 		stdout, stderr string // stderr: a part
 	}{
-		{"it is there", "echo linux/x86_64 /var/lib/docker", false, ExitOK, tag + "\n", ""},
+		{"it is there", "echo " + info, false, ExitOK, tag + "\n", ""},
 		{"no daemon", "echo Cannot connect >&2; exit 1", false, ExitUnsupported, "", "systemctl start docker"},
-		{"Docker fails", `[ "$1" = info ] && echo linux/x86_64 /var/lib/docker`, false, ExitBroken, "", "docker image: exit status 1"},
-		{"it is there, and only that is asked", "echo linux/x86_64 /var/lib/docker", true, ExitOK, tag + "\n", ""},
+		{"Docker fails", `[ "$1" = info ] && echo ` + info, false, ExitBroken, "", "docker image ls --quiet " + tag + ": exit status 1"},
+		{"it is there, and only that is asked", "echo " + info, true, ExitOK, tag + "\n", ""},
 		{"nothing of it is there, and only that is asked", "exit 1", true, ExitUnsupported, "", "base, kubernetes, etcd, coredns, cni, pause would have to be made"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/internal/gotool"
 	"github.com/faultline-lab/faultline/harness/kubeproxy"
 	"github.com/faultline-lab/faultline/harness/lab"
 	"github.com/faultline-lab/faultline/harness/lab/kind"
@@ -99,7 +100,11 @@ func (p *places) choose(ctx context.Context, t *harness.Trial) place {
 		return place{asked, ""}
 	}
 	here := p.netns(func(string) {})
-	if lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) }); lacks != "" {
+	lacks := t.Choose(func(plans []harness.Prepared) string { return lacking(ctx, here, plans) })
+	switch {
+	case ctx.Err() != nil: // whatever it lacks came of the interrupt, of which the trial tells
+		return place{"netns", ""}
+	case lacks != "":
 		return place{"vm", "runtime vm: " + lacks}
 	}
 	return place{"netns", "runtime netns: this kernel has all that the labs need"}
@@ -135,9 +140,21 @@ func (p *places) netns(progress func(string)) lab.Runtime {
 func (p *places) kubeProxy(progress func(string)) func(context.Context, string) (string, error) {
 	b := &kubeproxy.Builder{Cache: p.app.cache, Progress: func(line string) { progress(line); p.shared(line) }}
 	return func(ctx context.Context, version string) (string, error) {
-		p.proxies.Lock()
+		take(&p.proxies, func() { progress("kube-proxy " + version + ": another trial gets a kube-proxy, waiting for that") })
 		defer p.proxies.Unlock()
-		return b.Binary(ctx, version)
+		path, err := b.Binary(ctx, version)
+		if errors.Is(err, gotool.ErrNoGo) || errors.Is(err, gotool.ErrNoNetwork) {
+			err = lab.Unsupported(err)
+		}
+		return path, err
+	}
+}
+
+// take locks what one trial at a time may have. waiting is called if another has it.
+func take(turn *sync.Mutex, waiting func()) {
+	if !turn.TryLock() {
+		waiting()
+		turn.Lock()
 	}
 }
 
@@ -222,11 +239,11 @@ func (f *placeFlags) check() error {
 	return nil
 }
 
-// placed gives an error of the vm's kernels its exit code.
+// placed gives an error of the vm's kernels, or of kind's clusters, its exit code.
 func placed(err error) error {
 	var missing *kernel.MissingError
 	switch {
-	case errors.Is(err, kernel.ErrName):
+	case errors.Is(err, kernel.ErrName), errors.Is(err, kind.ErrName):
 		return &exit{ExitUsage, err}
 	case errors.Is(err, lab.ErrUnsupported), errors.As(err, &missing):
 		return &exit{ExitUnsupported, err}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/faultline-lab/faultline/harness"
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 	"github.com/faultline-lab/faultline/harness/report"
 	"github.com/faultline-lab/faultline/scenarios"
 )
@@ -33,7 +34,8 @@ func (a *app) run() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run NAME|FILE... | --all",
 		Short: "Reproduce scenarios' failures, prove their causes and verify every fix",
-		Long: `Reproduce the failures of scenarios, prove their causes and verify every fix.
+		Long: `Reproduce the failures of scenarios, prove their causes and verify every fix. A scenario goes by its name, by the path of its
+file, or by that of a directory with a scenario.yaml.
 
 Of one scenario the story is told as it happens, variant after variant. Of several, a line says how each trial ended, and
 the story is told where that is not as documented (with -v: always); a table of all stands at the end. Trials run at the
@@ -224,7 +226,7 @@ func chosen(all []experiment, names []string) ([]experiment, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(have, name) {
-			return nil, fmt.Errorf("--variant %s: scenario %s has %s", name, all[0].scenario.Name, strings.Join(have, ", "))
+			return nil, fmt.Errorf("--variant %s: scenario %s has no such variant: %s", name, all[0].scenario.Name, yamlfile.Suggest(name, have))
 		}
 	}
 	return kept, nil

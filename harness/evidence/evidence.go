@@ -74,4 +74,5 @@ type Request struct {
 type Batch struct {
 	Readings []Reading `json:"readings"`
 	Error    string    `json:"error,omitempty"` // set when the reader could not read; Readings is then empty
+	Lacks    bool      `json:"lacks,omitempty"` // the Error is about what this kernel does not have
 }

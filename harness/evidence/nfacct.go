@@ -3,7 +3,7 @@ package evidence
 import "fmt"
 
 // nfacct asks for a packet counter of nfnetlink_acct by its name, as rules count with -m nfacct: kube-proxy has some. The
-// count is its packets. A kernel without nfnetlink_acct has none.
+// count is its packets.
 type nfacct string
 
 // maxNfacct is NFACCT_NAME_MAX of include/uapi/linux/netfilter/nfnetlink_acct.h, without the zero at the end.

@@ -9,6 +9,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestHintsForCounters(t *testing.T) {
+	for _, row := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{Xfrm: "XfrmInNoPolls"}, `did you mean "XfrmInNoPols"?`},
+		{Spec{Xfrm: "nopols"}, "their names begin with Xfrm, as in /proc/net/xfrm_stat: XfrmInNoPols"},
+		{Spec{Netstat: "IPReversPathFilter"}, `did you mean "IPReversePathFilter"?`},
+		{Spec{Netstat: "Tcp.IPReversePathFilter"}, `did you mean "TcpExt.IPReversePathFilter"?`},
+		{Spec{Netstat: "tcp.RetransSegs"}, `did you mean "Tcp.RetransSegs"?`},
+		{Spec{Netstat: "NoPorts"}, "one of Udp.NoPorts, UdpLite.NoPorts"},
+		{Spec{Netstat: "drops"}, `"NAME" or "GROUP.NAME", as nstat and /proc/net/snmp have them: Tcp.RetransSegs`},
+	} {
+		got := row.spec.query().check()
+		if len(got) != 1 || got[0].Hint != row.want {
+			t.Errorf("%+v: %+v, want the hint %s", row.spec, got, row.want)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	grows := Want{Grows: ptr(true)}
 	seen := Want{Seen: ptr(true)}
@@ -31,13 +51,13 @@ func TestValidate(t *testing.T) {
 		"destinations":         {Spec{On: "a", IPVS: &IPVS{Service: "web:80"}, Want: Want{Has: []string{"pod:8080", "rr"}}}, nil},
 		"nothing at all":       {Spec{}, []string{"on: names no node", ": says nothing about what to read"}},
 		"two kinds":            {Spec{On: "a", Xfrm: "XfrmX", Sysctl: "a.b", Want: grows}, []string{": reads xfrm and sysctl at once"}},
-		"no want":              {Spec{On: "a", Xfrm: "XfrmX"}, []string{": says nothing about what must be there"}},
+		"no want":              {Spec{On: "a", Xfrm: "XfrmInNoPols"}, []string{": says nothing about what must be there"}},
 		"wants of other kinds": {Spec{On: "a", Sysctl: "a.b", Want: Want{Grows: ptr(true), Has: []string{"x"}, Is: "1"}}, []string{
 			"grows: does not fit sysctl evidence", "has: does not fit sysctl evidence"}},
 		"growing conntrack entry": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: grows}, []string{"grows: does not fit conntrack evidence"}},
 		"not seen, with words": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Seen: ptr(false), Has: []string{"SRC_NAT"}}}, []string{
 			"has: contradicts seen: false"}},
-		"negative count":     {Spec{On: "a", Netstat: "X", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
+		"negative count":     {Spec{On: "a", Netstat: "Tcp.RetransSegs", Want: Want{Count: ptr[int64](-1)}}, []string{"count: is below 0"}},
 		"nothing that grew":  {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(true), Count: ptr[int64](0)}}, []string{"grows: contradicts count: 0"}},
 		"nothing that stays": {Spec{On: "a", Xfrm: "XfrmInNoPols", Want: Want{Grows: ptr(false), Count: ptr[int64](0)}}, nil},
 		"no packet that is seen": {Spec{On: "a", Packets: &Packets{Interface: "eth0"}, Want: Want{Seen: ptr(true), Count: ptr[int64](0), Lacks: []string{"x"}}}, []string{
@@ -47,10 +67,15 @@ func TestValidate(t *testing.T) {
 			`has[1]: conntrack has no status "SNAT"`, `lacks[0]: conntrack has no status "dst_nat"`}},
 		"a word that is wanted and not": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80"}, Want: Want{Has: []string{"SRC_NAT"}, Lacks: []string{"SRC_NAT"}}}, []string{
 			`lacks[0]: "SRC_NAT" stands in has[0] already`}},
-		"another file's counter": {Spec{On: "a", Xfrm: "RetransSegs", Want: grows}, []string{`xfrm: "RetransSegs" is no XFRM counter`}},
-		"counter of no group":    {Spec{On: "a", Netstat: ".X", Want: grows}, []string{`netstat: ".X" is no counter's name`}},
-		"packets of a VLAN":      {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a@eth1", To: "web", VLAN: 178}, Want: seen}, nil},
-		"sysctl of one part":     {Spec{On: "a", Sysctl: "ip_forward", Want: Want{Is: "1"}}, []string{`sysctl: "ip_forward" is no sysctl's name`}},
+		"another file's counter":  {Spec{On: "a", Xfrm: "RetransSegs", Want: grows}, []string{`xfrm: "RetransSegs" is no XFRM counter`}},
+		"counter of no group":     {Spec{On: "a", Netstat: ".X", Want: grows}, []string{`netstat: ".X" is no counter's name`}},
+		"a misspelt XFRM counter": {Spec{On: "a", Xfrm: "XfrmInNoPolls", Want: grows}, []string{`xfrm: "XfrmInNoPolls" is no XFRM counter`}},
+		"a misspelt counter":      {Spec{On: "a", Netstat: "Tcp.RetranSegs", Want: grows}, []string{`netstat: "Tcp.RetranSegs" is no counter's name`}},
+		"a counter of several":    {Spec{On: "a", Netstat: "NoPorts", Want: grows}, []string{`netstat: "NoPorts" is the name of several counters`}},
+		"a counter of its group":  {Spec{On: "a", Netstat: "Udp.NoPorts", Want: grows}, nil},
+		"a counter by its name":   {Spec{On: "a", Netstat: "IPReversePathFilter", Want: grows}, nil},
+		"packets of a VLAN":       {Spec{On: "a", Packets: &Packets{Interface: "eth0", From: "a@eth1", To: "web", VLAN: 178}, Want: seen}, nil},
+		"sysctl of one part":      {Spec{On: "a", Sysctl: "ip_forward", Want: Want{Is: "1"}}, []string{`sysctl: "ip_forward" is no sysctl's name`}},
 		"destination without port": {Spec{On: "a", Conntrack: &Conntrack{To: "web", Proto: "sctp"}, Want: seen}, []string{
 			`conntrack.to: "web" is not a name with a port`, `conntrack.proto: unknown protocol "sctp"`}},
 		"replies of no port": {Spec{On: "a", Conntrack: &Conntrack{To: "web:80", ReplyFrom: "a:0", ReplyTo: "a"}, Want: seen}, []string{

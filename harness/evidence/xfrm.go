@@ -1,8 +1,11 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
+	"slices"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
 )
 
 // xfrm asks for a counter of /proc/net/xfrm_stat. The count is its value.
@@ -15,8 +18,9 @@ func (xfrm) resolve(*Spec, names) error { return nil }
 func (xfrm) show(r Reading) string      { return showCount(r) }
 
 func (x xfrm) check() []Problem {
-	if !strings.HasPrefix(string(x), "Xfrm") {
-		return []Problem{{"", fmt.Sprintf("%q is no XFRM counter", string(x)), "their names begin with Xfrm, as in /proc/net/xfrm_stat: XfrmInNoPols"}}
+	if slices.Contains(xfrmCounters, string(x)) {
+		return nil
 	}
-	return nil
+	hint := cmp.Or(yamlfile.Suggest(string(x), xfrmCounters), "their names begin with Xfrm, as in /proc/net/xfrm_stat: XfrmInNoPols")
+	return []Problem{{"", fmt.Sprintf("%q is no XFRM counter", string(x)), hint}}
 }

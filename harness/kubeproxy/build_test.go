@@ -163,7 +163,8 @@ func TestWhatGoSaysBecomesWhatToDo(t *testing.T) {
 		},
 		{
 			"no network", "go: k8s.io/kubernetes@v1.30.99: invalid version: Get x: dial tcp: lookup x: no such host",
-			"kube-proxy v1.30.99: look up the version: go cannot reach where modules come from: check the network and go env GOPROXY\n",
+			"kube-proxy v1.30.99: look up the version: go cannot reach where modules come from: check the network, its proxy (HTTPS_PROXY) and go env GOPROXY. " +
+				"It is needed once: what was built is kept in faultline's cache, which may be copied from another machine\n",
 		},
 		{
 			"a full disk", "go: write /x: no space left on device",

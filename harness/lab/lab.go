@@ -118,6 +118,14 @@ func (e *UnsupportedError) Error() string {
 
 func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
 
+// Unsupported is err, which says what is missing and what to do about it, as one that wraps ErrUnsupported.
+func Unsupported(err error) error { return &unsupported{err} }
+
+type unsupported struct{ err error }
+
+func (u *unsupported) Error() string   { return u.err.Error() }
+func (u *unsupported) Unwrap() []error { return []error{u.err, ErrUnsupported} }
+
 // ExitError is the end of a process with a code other than 0, or by a signal.
 type ExitError struct {
 	Code   int    // -1 when a signal ended the process

@@ -50,7 +50,7 @@ func Sum(w io.Writer, o Options, elapsed time.Duration, reports []Report, notRun
 		parts = append(parts, st.green("everything is as documented"))
 	}
 	if len(notRun) > 0 {
-		parts = append(parts, st.yellow(fmt.Sprintf("not run: %d, as above", len(notRun))))
+		parts = append(parts, st.yellow(fmt.Sprintf("not run: %d of %d trials, for the reasons above", len(notRun), len(reports)+len(notRun))))
 	}
 	fmt.Fprintf(w, "\n%d of %d trials as documented, in %s: %s\n", len(names[verdict.ExitExpected]), len(reports), took(elapsed), strings.Join(parts, "; "))
 }

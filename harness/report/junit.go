@@ -49,9 +49,9 @@ type problem struct {
 }
 
 // JUnit is the report as CI systems read it: one test case for the fault, for each control in each phase and for each
-// fix. A verdict that is not as documented is a failure; a lab that broke, or that this place cannot carry although the
-// scenario does not say so, is an error; what was not tried is skipped. There are failures or errors if and only if the
-// exit code is not 0: where no single verdict tells why, a test case for the whole trial does.
+// fix. A verdict that is not as documented is a failure; a lab that broke is an error; what was not tried, or what this place
+// cannot carry, is skipped, with the reason. There are failures or errors if and only if the exit code is neither 0 nor that
+// of what is unsupported: where no single verdict tells why, a test case for the whole trial does.
 func JUnit(r Report) []byte {
 	s := testSuite{
 		Name:      fmt.Sprintf("%s [%s]", r.name(), r.Runtime),
@@ -93,7 +93,7 @@ func JUnit(r Report) []byte {
 		}
 	}
 	s.count()
-	if r.ExitCode != verdict.ExitExpected && s.Failures+s.Errors == 0 {
+	if r.ExitCode != verdict.ExitExpected && r.ExitCode != verdict.ExitUnsupported && s.Failures+s.Errors == 0 {
 		s.Cases = append(s.Cases, testCase{Class: class, Name: "the whole trial", Time: junitTime(r.Durations.Total),
 			Error: &problem{printable(fmt.Sprintf("%s (exit code %d)", conclusion(r), r.ExitCode)), "Trial"}})
 		s.count()
@@ -108,10 +108,10 @@ func JUnit(r Report) []byte {
 func (c *testCase) judge(v Verdict, expected bool, why string) {
 	p := &problem{Message: printable(fmt.Sprintf("%s: %s", v, why)), Type: string(v)}
 	switch {
-	case v == verdict.NotTried, v == verdict.Unsupported && expected:
+	case v == verdict.NotTried, v == verdict.Unsupported:
 		p.Type = ""
 		c.Skipped = p
-	case v == verdict.BrokenLab, v == verdict.Unsupported:
+	case v == verdict.BrokenLab:
 		c.Error = p
 	case !expected:
 		c.Failure = p

@@ -54,7 +54,7 @@ func untried(t *verdict.Trial, j verdict.Judgement) {
 	}
 }
 
-// JUnit is red if and only if the exit code is.
+// JUnit is red if and only if the exit code is, but for what is unsupported here: that is skipped.
 func TestJUnitIsGreenExactlyWithTheExitCode(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -84,11 +84,11 @@ func TestJUnitIsGreenExactlyWithTheExitCode(t *testing.T) {
 		}, 4, "fix policy"},
 		{"a fix that the place cannot carry, which it does not say", func(x *verdict.Trial) {
 			x.Fixes[0].Seen, x.Fixes[0].Judgement = nil, verdict.JudgeUnsupported(x.Fixes[0].Fix, x.Place, "no xfrm")
-		}, 3, "fix policy"},
+		}, 3, ""},
 		{"a place that cannot carry the lab", func(x *verdict.Trial) {
 			x.Fault, x.Judgement = nil, verdict.Judgement{Verdict: verdict.Unsupported, Why: "no ip_vs"}
 			untried(x, verdict.JudgeNotTried(x.Judgement))
-		}, 3, "fault host to the Service"},
+		}, 3, ""},
 		{"a control that does not hold before anything is changed", func(x *verdict.Trial) {
 			x.Fault.Controls = controls(x.Scenario, refusal)
 			untried(x, verdict.JudgeNotTried(verdict.JudgeFault(x.Scenario, *x.Fault)))
@@ -106,7 +106,7 @@ func TestJUnitIsGreenExactlyWithTheExitCode(t *testing.T) {
 			x.Inert[0].Seen, x.Inert[0].Judgement = nil, verdict.JudgeCancelled()
 		}, 130, "the whole trial"},
 		{"an interrupt after all was seen", func(x *verdict.Trial) { x.Cancelled = true }, 130, "the whole trial"},
-		{"nothing was verified", func(x *verdict.Trial) { untried(x, verdict.JudgeLeftOut()) }, 3, "the whole trial"},
+		{"nothing was verified", func(x *verdict.Trial) { untried(x, verdict.JudgeLeftOut()) }, 3, ""},
 		{"a fix without a verdict", func(x *verdict.Trial) { x.Fixes = x.Fixes[1:] }, 1, "the whole trial"},
 		{"evidence that was not taken", func(x *verdict.Trial) { x.Fixes[0].Seen.Evidence = []evidence.Finding{} }, 4, "fix policy"},
 		{"a trial of nothing", func(x *verdict.Trial) { *x = verdict.Trial{Scenario: scenario.Scenario{Name: "x"}} }, 1, "fault "},
@@ -129,10 +129,24 @@ func TestJUnitIsGreenExactlyWithTheExitCode(t *testing.T) {
 			if r.ExitCode != row.code || strings.Join(bad, ", ") != row.bad {
 				t.Errorf("exit code %d, bad %q; want %d, %q", r.ExitCode, bad, row.code, row.bad)
 			}
-			if n := got.Suite.Failures + got.Suite.Errors; n != len(bad) || (n == 0) != (r.ExitCode == 0) {
+			if n := got.Suite.Failures + got.Suite.Errors; n != len(bad) || (n == 0) != (r.ExitCode == verdict.ExitExpected || r.ExitCode == verdict.ExitUnsupported) {
 				t.Errorf("exit code %d, %d failures and errors", r.ExitCode, n)
 			}
 		})
+	}
+}
+
+// What the place cannot carry is skipped, and says why.
+func TestUnsupportedIsSkipped(t *testing.T) {
+	x := green()
+	x.Fault, x.Judgement = nil, verdict.Judgement{Verdict: verdict.Unsupported, Why: "no ip_vs"}
+	untried(&x, verdict.JudgeNotTried(x.Judgement))
+	var got testSuites
+	if err := xml.Unmarshal(JUnit(New(x, maker)), &got); err != nil {
+		t.Fatal(err)
+	}
+	if s := got.Suite; s.Skipped != s.Tests || s.Cases[0].Skipped == nil || s.Cases[0].Skipped.Message != "Unsupported: no ip_vs" {
+		t.Errorf("%+v", s)
 	}
 }
 

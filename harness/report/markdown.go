@@ -17,7 +17,7 @@ func Markdown(r Report) []byte {
 	m.line("**%s.**", md(capital(conclusion(r))))
 	m.place(r)
 	m.line("## The fault")
-	m.reason(r.Verdict, r.Why)
+	m.why(string(r.Verdict), r.Why)
 	m.table("Probe | From | To | Wanted | Seen", probeRows(r.Fault.Probe)...)
 	m.evidence("Evidence", r.Fault.Evidence)
 	m.line("## Controls")
@@ -41,15 +41,6 @@ func (m *markdown) line(format string, args ...any) {
 		m.WriteByte('\n')
 	}
 	fmt.Fprintf(m, format+"\n", args...)
-}
-
-// reason writes a verdict with its reason. What a system has said about it stands below, in lines as it was said.
-func (m *markdown) reason(v Verdict, why string) {
-	first, said, more := strings.Cut(why, "\n")
-	m.line("%s: %s", v, md(first))
-	if more {
-		m.code(said)
-	}
 }
 
 // table writes a table; the header and the rows have their cells separated by " | ".
@@ -104,6 +95,16 @@ func (m *markdown) place(r Report) {
 		m.line("Again with:")
 		m.code(r.Again)
 	}
+}
+
+// why writes a verdict with its reason; an error with a console is not for one line.
+func (m *markdown) why(verdict, why string) {
+	if strings.Count(why, "\n") < 2*shown {
+		m.line("%s: %s", verdict, md(why))
+		return
+	}
+	m.line("%s: %s", verdict, md(reason(why)))
+	m.code(why)
 }
 
 func probeRows(list ...Probe) [][]string {

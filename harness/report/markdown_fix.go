@@ -14,7 +14,7 @@ import (
 func (m *markdown) fixes(list []Fix, inert bool) {
 	var rows [][]string
 	for _, f := range list {
-		rows = append(rows, []string{f.Name, string(f.Verdict), f.documented(), f.Why, f.undone(), seconds(f.Took)})
+		rows = append(rows, []string{f.Name, string(f.Verdict), f.documented(), brief(f.Why), f.undone(), either(f.tried(), seconds(f.Took), "-")})
 	}
 	m.table("Fix | Verdict | As documented | Why | After the undo | Took", rows...)
 	for _, f := range list {
@@ -107,8 +107,8 @@ func (f Fix) left(e Evidence) string {
 
 // documented says whether the verdict is the documented one; nothing where nothing was tried.
 func (f Fix) documented() string {
-	if f.Verdict == verdict.NotTried {
-		return ""
+	if !f.tried() && (f.Verdict == verdict.NotTried || !f.Expected) {
+		return "-"
 	}
 	return either(f.Expected, "yes", "NO")
 }

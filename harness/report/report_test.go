@@ -92,13 +92,19 @@ func TestTable(t *testing.T) {
 	good.Variant, good.Expected = "plain", true
 	bad.Variant, bad.Verdict = "upside-down", verdict.WrongReason
 	none.Variant = "nowhere"
-	none.Verdict = verdict.Unsupported
+	none.Verdict, none.ExitCode = verdict.Unsupported, verdict.ExitUnsupported
+	broken := New(trial(), maker)
+	broken.Variant, broken.Verdict, broken.ExitCode = "dead", verdict.BrokenLab, verdict.ExitBroken
+	for i := range broken.Fixes {
+		broken.Fixes[i].Verdict, broken.Fixes[i].Expected = verdict.NotTried, false
+	}
+	broken.Inert = broken.Fixes
 	var b bytes.Buffer
 	for i, r := range []Report{good, bad} {
 		Heading(&b, Options{Colour: i == 1}, r.name(), strings.Repeat("It says so. ", i), i == 0)
 	}
 	for _, o := range []Options{{}, {Colour: true}} {
-		Table(&b, o, []Report{good, bad, none}, [][2]string{{"invented/guests-alone", "its file names the runtimes vm"}})
+		Table(&b, o, []Report{good, bad, none, broken}, [][2]string{{"invented/guests-alone", "its file names the runtimes vm"}})
 	}
 	good.Matrix = &Matrix{Phases: []MatrixPhase{{Asked: true, Expected: true}, {Expected: true}}}
 	bad.ExitCode = verdict.ExitInterrupted

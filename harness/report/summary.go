@@ -93,6 +93,8 @@ func conclusion(r Report) string {
 		return fmt.Sprintf("as documented as far as it was asked; evidence left out: %d", len(r.LeftOut))
 	case r.Expected:
 		return "as documented as far as it was tried" + unverified
+	case r.Verdict == verdict.BrokenLab:
+		return "the verdict on the fault is " + string(r.Verdict) + ", so no fix was tried: " + reason(r.Why)
 	case r.Verdict != verdict.Reproduced:
 		return "the verdict on the fault is " + string(r.Verdict) + ", so no fix was tried"
 	case undisputed(r):
@@ -127,7 +129,7 @@ func where(r Report) string {
 	if r.Accelerator != "" {
 		place += "/" + r.Accelerator
 	}
-	return " on " + r.Kernel + " [" + place + "]"
+	return " on " + r.Kernel + either(r.Kernel != "", " ", "") + "[" + place + "]"
 }
 
 func pad(s string, width int) string {

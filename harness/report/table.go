@@ -49,6 +49,10 @@ func Table(w io.Writer, o Options, reports []Report, notRun [][2]string) {
 			switch {
 			case r.ExitCode == verdict.ExitInterrupted:
 				remark = "  " + st.yellow("interrupted")
+			case r.ExitCode == verdict.ExitUnsupported:
+				remark = "  " + st.yellow("not verified"+r.undocumented())
+			case r.ExitCode == verdict.ExitBroken:
+				remark = "  " + st.red("the lab broke"+r.undocumented())
 			case !r.Expected:
 				remark = "  " + st.red("not as documented"+r.undocumented())
 			case len(r.NotVerified) > 0:
@@ -102,27 +106,42 @@ func Heading(w io.Writer, o Options, name, says string, first bool) {
 	fmt.Fprintf(w, "%s%s\n\n", style(o.Colour).bold("== "+name), either(says != "", ": "+oneLine(says), ""))
 }
 
-// asDocumented counts the fixes that were tried and are as documented, among all: "4/4".
+// asDocumented counts the fixes that are as documented, among all: "4/4"; "-" where none was tried.
 func asDocumented(fixes []Fix) string {
-	good := 0
+	good, tried := 0, 0
 	for _, f := range fixes {
-		if f.Expected && f.Verdict != verdict.Unsupported && f.Verdict != verdict.NotTried {
-			good++
+		if f.tried() {
+			tried++
+			good += count(f.Expected)
 		}
 	}
-	return fmt.Sprintf("%d/%d", good, len(fixes))
+	return of(good, tried, len(fixes))
 }
 
-// asStated counts the phases that were asked and are as the scenario states them, among all: "3/3"; "-" without a matrix.
+// tried says whether anything can be said of f.
+func (f Fix) tried() bool { return f.Verdict != verdict.Unsupported && f.Verdict != verdict.NotTried }
+
+// asStated counts the phases that are as the scenario states them, among all: "3/3"; "-" where none was asked, or there is no
+// matrix.
 func (m *Matrix) asStated() string {
 	if m == nil {
 		return "-"
 	}
-	good := 0
+	good, asked := 0, 0
 	for _, p := range m.Phases {
-		if p.Asked && p.Expected {
-			good++
+		if p.Asked {
+			asked++
+			good += count(p.Expected)
 		}
 	}
-	return fmt.Sprintf("%d/%d", good, len(m.Phases))
+	return of(good, asked, len(m.Phases))
+}
+
+func of(good, tried, all int) string { return either(tried > 0, fmt.Sprintf("%d/%d", good, all), "-") }
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }

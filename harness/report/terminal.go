@@ -122,7 +122,15 @@ func (t *Terminal) judged(e harness.Event) {
 	if why != "" && why == t.failed {
 		why = "for the reason above"
 	}
-	t.block("", t.style.bold(oneLine(e.Text)+": ")+t.style.verdict(j.Verdict, j.Expected)+" - "+printable(why))
+	t.block("", t.style.bold(oneLine(e.Text)+": ")+t.style.verdict(j.Verdict, j.Expected)+" - "+printable(t.brief(why)))
+}
+
+// brief leaves out what few want to read.
+func (t *Terminal) brief(text string) string {
+	if t.options.Verbose {
+		return text
+	}
+	return brief(text)
 }
 
 func (t *Terminal) ended(e harness.Event) {
@@ -134,7 +142,7 @@ func (t *Terminal) ended(e harness.Event) {
 	case e.Err == t.failed: // the same error, on its way out
 		t.block("", t.style.red("failed after "+took(e.Took)))
 	default:
-		t.block(t.style.red("failed after "+took(e.Took)+": "), printable(e.Err))
+		t.block(t.style.red("failed after "+took(e.Took)+": "), printable(t.brief(e.Err)))
 		t.failed = e.Err
 	}
 	t.depth = max(t.depth-1, 0)

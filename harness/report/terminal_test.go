@@ -87,3 +87,42 @@ invented on 5.10.0-28-cloud-amd64 [vm/tcg], in 1 min 23 s: the verdict on the fa
 		t.Error(diff)
 	}
 }
+
+func TestAPlaceOfWhichTheKernelIsNotKnown(t *testing.T) {
+	if got := where(Report{Runtime: "vm"}); got != " on [vm]" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A guest's console is long: the reason stands before it and after it, and its middle is left out where it scrolls by.
+func TestAnErrorWithAConsole(t *testing.T) {
+	why := "boot a guest: it did not come up\nits console ends:\n" + strings.Repeat("a line\n", 78) + "the end"
+	x := green()
+	x.Fault, x.Judgement = nil, verdict.JudgeBroken(why)
+	untried(&x, verdict.JudgeNotTried(x.Judgement))
+	tell := []harness.Event{
+		{Time: began, Kind: harness.Began, Text: "build the lab"},
+		{Time: began, Kind: harness.Ended, Text: "build the lab", Err: why},
+		{Time: began, Kind: harness.Judged, Text: "the fault", Judged: &x.Judgement},
+	}
+	got := tellAll(x, tell...)
+	lines := strings.Split(strings.TrimSpace(got), "\n")
+	if last := lines[len(lines)-1]; !strings.HasSuffix(last, "so no fix was tried: boot a guest: it did not come up") {
+		t.Errorf("the last line is %s", last)
+	}
+	if !strings.Contains(lines[1], "boot a guest: it did not come up") || strings.Count(got, "a line") != 13 ||
+		!strings.Contains(got, "... 65 lines, which journal.jsonl has ...") || !strings.Contains(got, "  the end\n") {
+		t.Errorf("got %s", got)
+	}
+	var all bytes.Buffer
+	verbose := NewTerminal(&all, Options{Verbose: true})
+	for _, e := range tell {
+		verbose.Tell(e)
+	}
+	if n := strings.Count(all.String(), "a line"); n != 78 {
+		t.Errorf("with all: %d lines", n)
+	}
+	if text := string(Markdown(New(x, maker))); !strings.Contains(text, "\nBrokenLab: boot a guest: it did not come up\n") || strings.Count(text, "    a line\n") != 78 {
+		t.Errorf("report.md has %s", text)
+	}
+}

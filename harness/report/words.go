@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,26 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// shown is how many lines of an error are shown at each of its ends.
+const shown = 8
+
+// brief is text of many lines, such as an error with a console, without its middle.
+func brief(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	left := len(lines) - 2*shown
+	if left <= 1 {
+		return s
+	}
+	all := slices.Concat(lines[:shown], []string{fmt.Sprintf("... %d lines, which journal.jsonl has ...", left)}, lines[len(lines)-shown:])
+	return strings.Join(all, "\n")
+}
+
+// reason is the first line of an error, which says why; what follows shows more of it.
+func reason(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return oneLine(first)
 }
 
 // oneLine is printable text on a single line.

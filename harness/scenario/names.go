@@ -94,6 +94,11 @@ func (s *Scenario) Mistake(path, hint, wrong string) error {
 	return doc.Err()
 }
 
+// MistakenSetting is Mistake about a setting of the scenario.
+func (s *Scenario) MistakenSetting(setting, hint, wrong string) error {
+	return s.Mistake(s.at(setPath(setting)), hint, wrong)
+}
+
 type names struct {
 	s    *Scenario
 	list []Reference

@@ -11,7 +11,10 @@ import (
 
 // Parse reads a scenario. file is its name in positions. The error is everything that is wrong with the file at once, a
 // yamlfile.Errors. Whether the topology has the names that the scenario uses is not asked here: see CheckNames.
-func Parse(file string, src []byte) (*Scenario, error) {
+func Parse(file string, src []byte) (*Scenario, error) { return ParseWith(file, src, nil) }
+
+// ParseWith is Parse that asks topology about each topology that the file names; what it says is wrong is a mistake of the file.
+func ParseWith(file string, src []byte, topology func(name string) (wrong string)) (*Scenario, error) {
 	s := &Scenario{doc: yamlfile.Parse(file, src)}
 	s.inherit()
 	s.doc.Decode(s)
@@ -27,6 +30,9 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	}
 	check := rules{Doc: s.doc, s: s}
 	check.all()
+	if topology != nil {
+		check.topologies(topology)
+	}
 	if err := s.doc.Err(); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,18 @@ func (r rules) all() {
 	}
 }
 
+// topologies adds what is wrong with the topologies that the experiments name.
+func (r rules) topologies(wrong func(name string) string) {
+	for _, s := range r.s.experiments() {
+		if s.Topology == "" {
+			continue // told already
+		}
+		if what := wrong(s.Topology); what != "" {
+			r.Errorf(s.at("topology"), "", "%s", what)
+		}
+	}
+}
+
 // experiment checks one experiment: the scenario's only one, or that of a variant. What several of them share is checked
 // with each, and a mistake in it is told once.
 func (r rules) experiment() {

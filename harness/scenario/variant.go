@@ -57,6 +57,9 @@ func (s *Scenario) as(v Variant, path string) *Scenario {
 		one.own = map[string]string{}
 	}
 	has := func(part string) { one.own[part] = path + "." + part }
+	for setting := range v.Set {
+		has(setPath(setting))
+	}
 	if v.Topology != "" {
 		one.Topology = v.Topology
 		has("topology")
@@ -95,6 +98,9 @@ func (s *Scenario) at(part string) string {
 	}
 	return part
 }
+
+// setPath is the path of a setting of the scenario.
+func setPath(setting string) string { return "set[" + setting + "]" }
 
 // variants checks what the variants say about themselves, and that nothing stands in the file that none of them uses.
 func (r rules) variants(each []*Scenario) {

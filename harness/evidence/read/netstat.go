@@ -72,7 +72,7 @@ func findCounter(all []counter, name string) (evidence.Reading, error) {
 	case 1:
 		return evidence.Reading{Exists: true, Count: value}, nil
 	case 0:
-		return evidence.Reading{}, fmt.Errorf("this kernel has no counter %s; %s", name, similar(all, name))
+		return evidence.Reading{}, lacks("this kernel has no counter %s; %s", name, similar(all, name))
 	default:
 		slices.Sort(found)
 		return evidence.Reading{}, fmt.Errorf("counter %s is ambiguous: %s", name, strings.Join(found, " or "))

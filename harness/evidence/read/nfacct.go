@@ -22,21 +22,9 @@ const (
 // readNfacct reads one counter of nfnetlink_acct. It dumps them all: the kernel marks the answer about a single one as a
 // part of several, of which there is no end (nfnl_acct_fill_info).
 func readNfacct(s evidence.Spec) (evidence.Reading, error) {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	messages, err := dumpNfacct(unix.NFNL_SUBSYS_ACCT)
 	if err != nil {
-		return evidence.Reading{}, fmt.Errorf("dump nfacct: %w", err)
-	}
-	defer func() { _ = c.Close() }() // nothing is written
-	messages, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_ACCT<<8 | nfnlMsgAcctGet, Flags: netlink.Request | netlink.Dump},
-		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
-	})
-	if errors.Is(err, unix.EINVAL) {
-		// What nfnetlink answers for a subsystem that it does not have. kube-proxy does without its counters then.
-		return evidence.Reading{Text: "no nfacct in this kernel (CONFIG_NETFILTER_NETLINK_ACCT, module nfnetlink_acct)"}, nil
-	}
-	if err != nil {
-		return evidence.Reading{}, fmt.Errorf("dump nfacct: %w", err)
+		return evidence.Reading{}, err
 	}
 	for _, m := range messages {
 		if len(m.Data) < sizeofNfgenmsg {
@@ -51,6 +39,26 @@ func readNfacct(s evidence.Spec) (evidence.Reading, error) {
 		}
 	}
 	return evidence.Reading{}, nil
+}
+
+func dumpNfacct(subsystem netlink.HeaderType) ([]netlink.Message, error) {
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, fmt.Errorf("dump nfacct: %w", err)
+	}
+	defer func() { _ = c.Close() }() // nothing is written
+	messages, err := c.Execute(netlink.Message{
+		Header: netlink.Header{Type: subsystem<<8 | nfnlMsgAcctGet, Flags: netlink.Request | netlink.Dump},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	})
+	if errors.Is(err, unix.EINVAL) {
+		// What nfnetlink answers for a subsystem that it does not have. kube-proxy does without its counters then.
+		return nil, lacks("this kernel has no nfacct (CONFIG_NETFILTER_NETLINK_ACCT, module nfnetlink_acct)")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dump nfacct: %w", err)
+	}
+	return messages, nil
 }
 
 // parseNfacct parses the attributes of a counter.

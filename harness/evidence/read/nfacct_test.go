@@ -34,6 +34,16 @@ func TestNfacct(t *testing.T) {
 	})
 }
 
+// A kernel without nfacct answers as any does about a subsystem that there is not.
+func TestNoNfacct(t *testing.T) {
+	testns.Need(t)
+	_, err := dumpNfacct(15)
+	var missing *lacking
+	if !errors.As(err, &missing) || err.Error() != "this kernel has no nfacct (CONFIG_NETFILTER_NETLINK_ACCT, module nfnetlink_acct)" {
+		t.Errorf("error %v", err)
+	}
+}
+
 // makeNfacct makes a counter, as kube-proxy does.
 func makeNfacct(t *testing.T, name string) {
 	t.Helper()

@@ -48,6 +48,11 @@ func newReader(kind string) (reader, error) {
 	return nil, fmt.Errorf("no reader for evidence of kind %q", kind)
 }
 
+// lacking is the error about what this kernel does not have, so that nothing can be said of what it would show.
+type lacking struct{ error }
+
+func lacks(format string, args ...any) error { return &lacking{fmt.Errorf(format, args...)} }
+
 // same is a reader that looks the same way before and after the probe and keeps nothing in between.
 type same func(evidence.Spec) (evidence.Reading, error)
 
@@ -85,7 +90,8 @@ func Main(stdin io.Reader, stdout io.Writer) error {
 		}
 		batch := evidence.Batch{Readings: readings}
 		if err != nil {
-			batch = evidence.Batch{Error: err.Error()}
+			var lacks *lacking
+			batch = evidence.Batch{Error: err.Error(), Lacks: errors.As(err, &lacks)}
 		}
 		if err := out.Encode(batch); err != nil {
 			return fmt.Errorf("write evidence batch: %w", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -406,6 +407,44 @@ func TestCountersAndSysctls(t *testing.T) {
 	})
 }
 
+// The list that scenario files are held against has every counter of this kernel. A newer one may want it longer.
+func TestEveryCounterIsKnown(t *testing.T) {
+	on := evidence.Spec{On: "a", Want: evidence.Want{Grows: yes()}}
+	var all []evidence.Spec
+	xfrm, err := os.ReadFile("/proc/net/xfrm_stat")
+	if err != nil {
+		t.Skipf("SKIPPED: %v", err)
+	}
+	for line := range strings.Lines(string(xfrm)) {
+		one := on
+		one.Xfrm = strings.Fields(line)[0]
+		all = append(all, one)
+	}
+	for _, file := range []string{"/proc/net/netstat", "/proc/net/snmp"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counters, err := parseNetstat(string(text))
+		if err != nil || len(counters) == 0 {
+			t.Fatalf("%d counters in %s, error %v", len(counters), file, err)
+		}
+		for _, c := range counters {
+			if c.group == "IcmpMsg" { // which cannot be asked for
+				continue
+			}
+			one := on
+			one.Netstat = c.group + "." + c.name
+			all = append(all, one)
+		}
+	}
+	for _, s := range all {
+		if wrong := s.Validate(); wrong != nil {
+			t.Errorf("%+v", wrong)
+		}
+	}
+}
+
 func TestXfrmCounterGrows(t *testing.T) {
 	testns.Need(t)
 	run(t, "ip", "xfrm", "policy", "add", "dst", "192.0.2.9/32", "proto", "tcp", "dir", "out", "action", "block")
@@ -438,8 +477,12 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
-			if b := s.ask(r.spec); b.Error == "" || !strings.Contains(b.Error, r.want) {
+			b := s.ask(r.spec)
+			if b.Error == "" || !strings.Contains(b.Error, r.want) {
 				t.Errorf("error %q does not say %q: %+v", b.Error, r.want, b.Readings)
+			}
+			if lacks := strings.HasPrefix(r.want, "this kernel has no "); b.Lacks != lacks {
+				t.Errorf("the kernel lacks it: %v, want %v", b.Lacks, lacks)
 			}
 			// The next pair begins with a reading before a probe.
 			fine := evidence.Spec{Sysctl: "net.ipv4.ip_forward"}

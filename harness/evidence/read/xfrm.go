@@ -17,7 +17,7 @@ import (
 func readXfrm(s evidence.Spec) (evidence.Reading, error) {
 	text, err := os.ReadFile("/proc/net/xfrm_stat")
 	if errors.Is(err, fs.ErrNotExist) {
-		return evidence.Reading{}, errors.New("no /proc/net/xfrm_stat: this kernel has no XFRM statistics (CONFIG_XFRM_STATISTICS)")
+		return evidence.Reading{}, lacks("no /proc/net/xfrm_stat: this kernel has no XFRM statistics (CONFIG_XFRM_STATISTICS)")
 	}
 	if err != nil {
 		return evidence.Reading{}, err
@@ -40,7 +40,7 @@ func xfrmCounter(text, name string) (evidence.Reading, error) {
 	}
 	n, ok := counters[name]
 	if !ok {
-		return evidence.Reading{}, fmt.Errorf("this kernel has no XFRM counter %s; it has %s", name, strings.Join(slices.Sorted(maps.Keys(counters)), " "))
+		return evidence.Reading{}, lacks("this kernel has no XFRM counter %s; it has %s", name, strings.Join(slices.Sorted(maps.Keys(counters)), " "))
 	}
 	return evidence.Reading{Exists: true, Count: n}, nil
 }

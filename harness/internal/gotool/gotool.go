@@ -29,8 +29,9 @@ const progressEvery = 10 * time.Second
 // What a person can do something about. Errors of a Tool wrap one of these, or none.
 var (
 	ErrNoGo      = errors.New("needs the go command to build it from source: install Go and put it into PATH")
-	ErrNoNetwork = errors.New("go cannot reach where modules come from: check the network and go env GOPROXY")
-	ErrNoSpace   = errors.New("the disk is full: make room for about 3 GB in faultline's cache and go's caches (go env GOCACHE GOMODCACHE)")
+	ErrNoNetwork = errors.New("go cannot reach where modules come from: check the network, its proxy (HTTPS_PROXY) and go env GOPROXY. " +
+		"It is needed once: what was built is kept in faultline's cache, which may be copied from another machine")
+	ErrNoSpace = errors.New("the disk is full: make room for about 3 GB in faultline's cache and go's caches (go env GOCACHE GOMODCACHE)")
 )
 
 // Tool runs the machine's go command in one directory.

@@ -33,7 +33,10 @@ func (d *Doc) SetErrorf(path, value, hint, format string, args ...any) {
 	d.add(setAt(path, value), hint, format, args...)
 }
 
-func setAt(path, value string) Position { return Position{File: "set " + path + "=" + value} }
+func setAt(path, value string) Position { return Position{File: Setting(path, value)} }
+
+// Setting is what stands for a file in mistakes about the setting of path to value.
+func Setting(path, value string) string { return "set " + path + "=" + value }
 
 // Overlay is Set with settings that stand in the file itself: the mapping at path has them, values by their paths, in
 // place of text the YAML itself. They keep their positions, and so do mistakes in them.

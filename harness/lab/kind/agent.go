@@ -13,7 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/agent"
+	"github.com/faultline-lab/faultline/harness/internal/tail"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // AgentCommand is the argument by which this binary runs AgentMain.
@@ -52,21 +55,21 @@ func startAgent(ctx context.Context, s *site) (*agentContainer, error) {
 	return launchAgent(ctx, s.engine, s.name, s.image, s.name+"-agent", s.pods.program, s.tell)
 }
 
-func launchAgent(ctx context.Context, e *engine, site, image, name string, binary []byte, tell func(string)) (_ *agentContainer, err error) {
-	archive, err := tarball(file{program[1:], 0o755, binary})
+func launchAgent(ctx context.Context, e *engine.Engine, site, image, name string, binary []byte, tell func(string)) (_ *agentContainer, err error) {
+	files, err := tarball(archive.File{Name: program[1:], Mode: 0o755, Data: binary})
 	if err != nil {
 		return nil, err
 	}
 	create := labelled([]string{"create", "--name", name, "--rm", "--interactive", "--privileged", "--pid=host", "--network=none",
 		"--entrypoint", program, image, AgentCommand}, site)
-	if _, err := e.run(ctx, create...); err != nil {
+	if _, err := e.Output(ctx, create...); err != nil {
 		return nil, fmt.Errorf("create the agent: %w", err)
 	}
-	if _, err := e.feed(ctx, strings.NewReader(string(archive)), "cp", "-", name+":/"); err != nil {
+	if _, err := e.Feed(ctx, strings.NewReader(string(files)), "cp", "-", name+":/"); err != nil {
 		return nil, fmt.Errorf("copy the agent: %w", err)
 	}
-	c := e.command(context.Background(), "start", "--attach", "--interactive", name)
-	var said tail
+	c := e.Cmd(context.Background(), "start", "--attach", "--interactive", name)
+	said := tail.Buffer{Limit: 4 << 10}
 	c.Stderr = &said
 	wire, far, err := wireOf(c)
 	if err != nil {
@@ -74,7 +77,7 @@ func launchAgent(ctx context.Context, e *engine, site, image, name string, binar
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runHere(c)
+		ended <- engine.Run(c)
 		far.Close() // who reads sees the end
 	}()
 	client, err := agent.Dial(ctx, wire, agent.Options{Progress: tell})
@@ -83,7 +86,7 @@ func launchAgent(ctx context.Context, e *engine, site, image, name string, binar
 			return nil, ctx.Err()
 		}
 		end := <-ended // its last words are complete then
-		return nil, fmt.Errorf("start the agent: %w: %s", errors.Join(err, end), said.String())
+		return nil, fmt.Errorf("start the agent: %w: %s", errors.Join(err, end), strings.TrimSpace(said.String()))
 	}
 	return &agentContainer{client: client, name: name, close: sync.OnceValue(client.Close)}, nil
 }
@@ -109,26 +112,4 @@ func ignoreLost(err error) error {
 		return nil
 	}
 	return err
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, b...)
-	if over := len(t.b) - 4<<10; over > 0 {
-		t.b = t.b[over:]
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.b))
 }

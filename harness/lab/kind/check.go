@@ -8,8 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/plan"
+	"github.com/faultline-lab/faultline/harness/topology"
 )
 
 // Check says what a lab for p would run on. What the kernel has is tried in the agent's container, where the lab's wiring
@@ -35,12 +39,13 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	if err := add(err); err != nil {
 		return f, fmt.Errorf("check: %w", err)
 	}
-	e, err := r.docker(ctx)
+	e, err := r.find(ctx)
 	if err := add(err); err != nil {
 		return f, fmt.Errorf("check: %w", err)
 	}
 	image := ""
 	if e != nil {
+		_ = add(kubeletLacks(e, version(p)))
 		image, err = r.image(ctx, e, p)
 		if err := add(err); err != nil {
 			return f, fmt.Errorf("check: %w", err)
@@ -49,15 +54,15 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	if len(all.Missing) == len(lacks) && binary != "" {
 		kernel, err := r.try(ctx, e, image, binary, p)
 		f.Kernel = kernel.Kernel
-		if err := add(r.withAdvice(ctx, e.run, err)); err != nil {
+		if err := add(r.withAdvice(ctx, e.Output, err)); err != nil {
 			return f, fmt.Errorf("check: %w", err)
 		}
 	}
 	if len(all.Missing) > 0 {
 		return f, all
 	}
-	f.Detail = "Docker " + e.version + ", " + image
-	if e.bare {
+	f.Detail = e.String() + ", " + image
+	if e.Bare {
 		f.Detail += "; " + bareNote
 	}
 	return f, nil
@@ -66,12 +71,25 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 // bareNote is said wherever bareFlags are used.
 const bareNote = "this Docker daemon cannot give --privileged, for it lacks CAP_SYS_RESOURCE itself: node containers get all other capabilities by flags of faultline's own"
 
+// withoutCgroup1 is the first release whose kubelet may know nothing of cgroup v1 any more (KEP-5573, "no earlier than 1.38").
+// Those before it run there if they are told to: see clusterPlan.config.
+const withoutCgroup1 = "v1.38.0"
+
+// kubeletLacks says what the kubelet of a release lacks where the engine is.
+func kubeletLacks(e *engine.Engine, version string) error {
+	if !e.Cgroup1 || semver.Compare(version, withoutCgroup1) < 0 {
+		return nil
+	}
+	return missing("cgroup v2 for the kubelet of "+version+" (this host has cgroup v1, which Kubernetes drops)",
+		"boot it with systemd.unified_cgroup_hierarchy=1, or ask for an older release, --kube-proxy "+topology.DefaultKubeProxy+" for example")
+}
+
 // findImage asks for the node image: here, or in its registry.
-func (e *engine) findImage(ctx context.Context, image string) error {
-	if _, err := e.run(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil || ctx.Err() != nil {
+func findImage(ctx context.Context, e *engine.Engine, image string) error {
+	if _, err := e.Output(ctx, "image", "inspect", "--format", "{{.Id}}", image); err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	_, err := e.run(ctx, "manifest", "inspect", image)
+	_, err := e.Output(ctx, "manifest", "inspect", image)
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err() // kind pulls it
 	}
@@ -80,11 +98,11 @@ func (e *engine) findImage(ctx context.Context, image string) error {
 		said = said[i+1:]
 	}
 	return missing("the node image "+image+", here or in its registry ("+said+")",
-		"build one, or name one that is here with --node-image; `docker images` lists them")
+		"build one (`faultline kind image`), or name one that is here with --node-image; `"+e.Command+" images` lists them")
 }
 
 // try starts the agent and asks it what the kernel has. Where the daemon cannot give --privileged, it finds out here.
-func (r *Runtime) try(ctx context.Context, e *engine, image, path string, p *plan.Plan) (f lab.Facts, err error) {
+func (r *Runtime) try(ctx context.Context, e *engine.Engine, image, path string, p *plan.Plan) (f lab.Facts, err error) {
 	binary, err := os.ReadFile(path)
 	if err != nil {
 		return f, err
@@ -97,9 +115,9 @@ func (r *Runtime) try(ctx context.Context, e *engine, image, path string, p *pla
 	}
 	defer func() { err = errors.Join(err, s.remove()) }()
 	a, err := launchAgent(ctx, e, name, image, name, binary, r.options.Progress)
-	if err != nil && !e.bare && strings.Contains(err.Error(), "apply caps") {
+	if err != nil && !e.Bare && strings.Contains(err.Error(), "apply caps") {
 		r.options.Progress(bareNote)
-		e.bare = true
+		e.Bare = true
 		name += "-2"
 		a, err = launchAgent(ctx, e, s.name, image, name, binary, r.options.Progress)
 	}
@@ -109,7 +127,7 @@ func (r *Runtime) try(ctx context.Context, e *engine, image, path string, p *pla
 	s.agent = a
 	f, err = a.client.Check(ctx, p)
 	if len(p.KubeProxyVersions()) > 0 {
-		if out, catErr := e.in(ctx, name, "cat", "/kind/version"); catErr == nil {
+		if out, catErr := in(ctx, e, name, "cat", "/kind/version"); catErr == nil {
 			err = withVersion(err, image, strings.TrimSpace(string(out)), version(p))
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	kindexec "sigs.k8s.io/kind/pkg/exec"
 	"sigs.k8s.io/kind/pkg/log"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // CreateCommand is the argument by which this binary runs CreateMain.
@@ -24,6 +26,7 @@ const CreateCommand = "kind-create"
 
 // order is what CreateMain is told.
 type order struct {
+	Engine     string            `json:"engine"`
 	Kubeconfig string            `json:"kubeconfig"`
 	Config     *v1alpha4.Cluster `json:"config"`
 }
@@ -35,7 +38,11 @@ func CreateMain(stdin io.Reader, stdout io.Writer) error {
 	if err := json.NewDecoder(stdin).Decode(&o); err != nil {
 		return fmt.Errorf("read what to create: %w", err)
 	}
-	p := kindcluster.NewProvider(kindcluster.ProviderWithDocker(), kindcluster.ProviderWithLogger(logger{stdout}))
+	provider := kindcluster.ProviderWithDocker()
+	if o.Engine == engine.Podman {
+		provider = kindcluster.ProviderWithPodman()
+	}
+	p := kindcluster.NewProvider(provider, kindcluster.ProviderWithLogger(logger{stdout}))
 	err := p.Create(o.Config.Name,
 		kindcluster.CreateWithV1Alpha4Config(o.Config), kindcluster.CreateWithKubeconfigPath(o.Kubeconfig),
 		kindcluster.CreateWithRetain(true), kindcluster.CreateWithDisplayUsage(false), kindcluster.CreateWithDisplaySalutation(false),
@@ -48,19 +55,19 @@ func CreateMain(stdin io.Reader, stdout io.Writer) error {
 
 // create has kind create a cluster. It returns kind's word, which is that of the control plane alone.
 func (s *site) create(ctx context.Context, config *v1alpha4.Cluster) error {
-	input, err := json.Marshal(order{Kubeconfig: s.kubeconfig(config.Name), Config: config})
+	input, err := json.Marshal(order{Engine: s.engine.Command, Kubeconfig: s.kubeconfig(config.Name), Config: config})
 	if err != nil {
 		return err
 	}
 	c := exec.CommandContext(ctx, "/proc/self/exe", CreateCommand)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // docker's commands too
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) } // the engine's commands too
 	if err := shimmed(c, s.engine, s.name, filepath.Join(s.dir, "bin")); err != nil {
-		return fmt.Errorf("give kind its docker: %w", err)
+		return fmt.Errorf("give kind its %s: %w", s.engine.Command, err)
 	}
 	var said bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(input), &lines{tell: s.tell}, &said
-	err = runHere(c)
+	err = engine.Run(c)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -124,7 +131,7 @@ func (l logger) say(m string) {
 		return r
 	}, m)
 	m = strings.TrimSpace(m)
-	if m == "" || strings.Contains(m, "KIND_EXPERIMENTAL_DOCKER_NETWORK") || strings.Contains(m, "Here be dragons") {
+	if m == "" || strings.Contains(m, "_NETWORK") || strings.Contains(m, "Here be dragons") {
 		return
 	}
 	_, _ = fmt.Fprintln(l.w, "kind: "+m)

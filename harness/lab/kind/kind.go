@@ -18,7 +18,7 @@
 // A topology's addresses hold as they are, so probes, evidence and files are the same as in netns, and nothing has to be
 // looked up at run time. The CNI plugin of the cluster is this binary: it makes no interface, it tells kubelet the
 // address that the plan gives the Pod, and the plan's steps make what other plugins would (veth pairs, macvlans, routes,
-// proxy ARP). Docker's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
+// proxy ARP). The engine's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
 // default route: eth0 and the default route are the topology's. Its address is of scope link, so that the kernel takes it for
 // no other interface. Docker's rules in nat for its DNS stay: they match that alone, and members find each other by it.
 //
@@ -40,18 +40,18 @@
 //
 // # Who does what
 //
-// kind has no context and reads the environment, so it runs in a process of its own (CreateMain), with a docker on its PATH
-// that is this binary again (ShimMain): it adds faultline's label to what kind makes. Everything in namespaces is done by the
+// kind has no context and reads the environment, so it runs in a process of its own (CreateMain), with a docker or
+// podman on its PATH that is this binary again (ShimMain): it adds faultline's label to what kind makes. Everything in namespaces is done by the
 // agent: a container of the node image in the host's pid namespace, in which this binary serves a lab.Runtime on its
-// standard input and output. So nothing here takes root beside what Docker gives, and the tools are the node image's.
+// standard input and output. So nothing here takes root beside what the engine gives, and the tools are the node image's.
 //
 // Where the daemon cannot give --privileged, because it lacks CAP_SYS_RESOURCE itself (containers, CI), the same shim asks for
 // all other capabilities in its place, and the lab says so. Nothing of the daemon is changed.
 //
 // # What is left behind
 //
-// Every container and network has the label io.faultline.cluster=NAME. The directory NAME in Options.Cache has the
-// kubeconfig and a lock, which the kernel lets go when its owner dies, by SIGKILL too: what has the label and a lock that
+// Every container, volume and network has the label io.faultline.cluster=NAME. The directory NAME in Options.Cache has the
+// name of the engine, the kubeconfig and a lock, which the kernel lets go when its owner dies, by SIGKILL too: what has the label and a lock that
 // nobody holds is stale, and RemoveStale removes it. What has no such directory here is somebody else's.
 package kind
 
@@ -66,6 +66,7 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/internal/undo"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
@@ -83,8 +84,8 @@ type Options struct {
 	NodeImage func(ctx context.Context, version string) (string, error)
 	// Binary is a statically linked faultline for the nodes. Default: the binary that runs.
 	Binary string
-	// Docker is the docker command. Default: docker on the PATH.
-	Docker string
+	// Engine is docker or podman, as in engine.Variable. Default: Docker if its daemon answers, else Podman.
+	Engine string
 	// Keep leaves the cluster of the lab that was closed last, as it is, to a person: see Kept.
 	Keep bool
 	// Reuse takes kept clusters for labs, where they fit. They stay kept.
@@ -105,7 +106,7 @@ type Runtime struct {
 	kept   []Kept
 
 	engineOnce sync.Once
-	engine     *engine
+	engine     *engine.Engine
 	engineErr  error
 }
 
@@ -125,7 +126,7 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (_ lab.Lab, err error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("up: %w", &lab.UnsupportedError{Runtime: "kind", Missing: missing})
 	}
-	e, err := r.docker(ctx)
+	e, err := r.find(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("up: %w", err)
 	}
@@ -139,7 +140,7 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (_ lab.Lab, err error) {
 	l := &clusterLab{runtime: r, engine: e, layout: lay, image: image}
 	u.Push(l.discard)
 	if err := l.build(ctx); err != nil {
-		return nil, fmt.Errorf("up: %w", l.described(ctx, r.withAdvice(ctx, e.run, err)))
+		return nil, fmt.Errorf("up: %w", l.described(ctx, r.withAdvice(ctx, e.Output, err)))
 	}
 	r.mu.Lock()
 	closed := r.closed
@@ -200,14 +201,16 @@ func (r *Runtime) binary() (string, error) {
 }
 
 // image is the node image for a plan, which is here or in its registry.
-func (r *Runtime) image(ctx context.Context, e *engine, p *plan.Plan) (string, error) {
+func (r *Runtime) image(ctx context.Context, e *engine.Engine, p *plan.Plan) (string, error) {
 	if r.options.Image != "" {
-		return r.options.Image, e.findImage(ctx, r.options.Image)
+		image := e.Reference(r.options.Image)
+		return image, findImage(ctx, e, image)
 	}
-	image := DefaultImage(version(p))
-	err := e.findImage(ctx, image)
+	image := e.Reference(DefaultImage(version(p)))
+	err := findImage(ctx, e, image)
 	if err != nil && r.options.NodeImage != nil && ctx.Err() == nil {
-		return r.options.NodeImage(ctx, version(p))
+		image, err = r.options.NodeImage(ctx, version(p))
+		return e.Reference(image), err
 	}
 	return image, err
 }

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/faultline-lab/faultline/harness/internal/tail"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // kubectl runs kubectl in the control plane's node.
@@ -19,7 +23,7 @@ func (c *cluster) kubectl(ctx context.Context, in []byte, args ...string) ([]byt
 	if in != nil {
 		input = strings.NewReader(string(in))
 	}
-	return c.site.engine.feed(ctx, input, c.kubectlArgs(args)...)
+	return c.site.engine.Feed(ctx, input, c.kubectlArgs(args)...)
 }
 
 // execArgs is how many of kubectlArgs are docker's: exec, a flag and the node.
@@ -103,20 +107,17 @@ func (p *podState) describe() string {
 // watch follows the Pods of a namespace with a label until enough says so; it gets all that there are, by name. On the
 // deadline the error says what was seen last.
 func (c *cluster) watch(ctx context.Context, namespace, selector string, enough func(map[string]*podState) bool) error {
-	limit := 10 * time.Minute
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = time.Until(deadline)
-	}
+	limit := left(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// What docker exec has started goes on when docker is killed: timeout ends it.
 	args := c.kubectlArgs([]string{"get", "pods", "--namespace=" + namespace, "--selector=" + selector, "--watch", "--output-watch-events", "--output=json"})
 	args = slices.Insert(args, execArgs, "timeout", fmt.Sprintf("%.0f", limit.Seconds()+1))
 	r, w := io.Pipe()
-	cmd := c.site.engine.command(ctx, args...)
-	var said tail
+	cmd := c.site.engine.Cmd(ctx, args...)
+	said := tail.Buffer{Limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &said, time.Second
-	go func() { _ = w.CloseWithError(runHere(cmd)) }()
+	go func() { _ = w.CloseWithError(engine.Run(cmd)) }()
 	defer func() { _ = r.Close() }()
 	events := json.NewDecoder(r)
 	pods := map[string]*podState{}
@@ -132,7 +133,7 @@ func (c *cluster) watch(ctx context.Context, namespace, selector string, enough 
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			return fmt.Errorf("wait for pods: %w: %s%s", err, seen(pods), said.String())
+			return fmt.Errorf("wait for pods: %w: %s%s", err, seen(pods), strings.TrimSpace(said.String()))
 		}
 		name := e.Object.Metadata.Name
 		switch old := pods[name]; {
@@ -148,6 +149,14 @@ func (c *cluster) watch(ctx context.Context, namespace, selector string, enough 
 			return nil
 		}
 	}
+}
+
+// left is the time until the deadline of ctx, or a long one where it has none.
+func left(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return 10 * time.Minute
 }
 
 func seen(pods map[string]*podState) string {
@@ -217,7 +226,14 @@ func (c *cluster) startPods(ctx context.Context) error {
 	})
 }
 
-// waitServers returns once every server listens: it says so on its standard output.
+// listens follows the log of a Pod, which is its argument, after kubectl's own. It prints the log up to the line by which a
+// server says that it listens, or to the end of the container. kubectl, which would go on following, is ended by its group: that
+// timeout makes, and by itself it may not know its child yet.
+const listens = `exec {log}< <(exec timeout "$@" 2>&1)
+sed --unbuffered '/^ready$/q' <&"$log"
+kill -- "-$!" 2>/dev/null || true`
+
+// waitServers returns once every server listens: it says so on its standard output. A server that has ended will not.
 func (c *cluster) waitServers(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
@@ -226,15 +242,16 @@ func (c *cluster) waitServers(ctx context.Context) error {
 			continue
 		}
 		g.Go(func() error {
-			for {
-				out, err := c.kubectl(ctx, nil, "logs", p.name)
-				if err != nil {
-					return fmt.Errorf("wait for the servers of pod %s: %w", p.name, err)
-				}
-				if strings.Contains(string(out), "ready\n") {
-					return nil
-				}
+			args := c.kubectlArgs([]string{"logs", "--follow", p.name})
+			args = slices.Insert(args, execArgs, "bash", "-c", listens, "bash", fmt.Sprintf("%.0f", left(ctx).Seconds()+1))
+			out, err := c.site.engine.Output(ctx, args...)
+			if err != nil {
+				return fmt.Errorf("wait for the servers of pod %s: %w", p.name, err)
 			}
+			if said := strings.TrimSpace(string(out)); !strings.HasSuffix("\n"+said, "\nready") {
+				return fmt.Errorf("wait for the servers of pod %s: their log ends before they listen: %s", p.name, cmp.Or(lastLines(said, 15), "without a word"))
+			}
+			return nil
 		})
 	}
 	return g.Wait()

@@ -11,13 +11,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
 // clusterLab is a lab on a site: its Pods and Services, its containers beside the clusters, and what the agent has wired.
 type clusterLab struct {
 	runtime *Runtime
-	engine  *engine
+	engine  *engine.Engine
 	layout  *layout
 	image   string
 
@@ -107,7 +109,7 @@ func (l *clusterLab) serve(ctx context.Context) error {
 
 // startBeside starts the containers beside the clusters and returns their processes.
 func (l *clusterLab) startBeside(ctx context.Context) (map[string]int, error) {
-	archive, err := tarball(file{program[1:], 0o755, l.site.pods.program})
+	files, err := tarball(archive.File{Name: program[1:], Mode: 0o755, Data: l.site.pods.program})
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +120,16 @@ func (l *clusterLab) startBeside(ctx context.Context) (map[string]int, error) {
 		g.Go(func() error {
 			name := l.beside(p.node)
 			create := []string{"create", "--name", name, "--network=none", "--entrypoint", program, l.image}
-			if _, err := l.engine.run(ctx, labelled(append(create, p.command()...), l.site.name)...); err != nil {
+			if _, err := l.engine.Output(ctx, labelled(append(create, p.command()...), l.site.name)...); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			if _, err := l.engine.feed(ctx, strings.NewReader(string(archive)), "cp", "-", name+":/"); err != nil {
+			if _, err := l.engine.Feed(ctx, strings.NewReader(string(files)), "cp", "-", name+":/"); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			if _, err := l.engine.run(ctx, "start", name); err != nil {
+			if _, err := l.engine.Output(ctx, "start", name); err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
-			pid, err := l.engine.pid(ctx, name)
+			pid, err := l.engine.PID(ctx, name)
 			if err != nil {
 				return fmt.Errorf("node %s: %w", p.node, err)
 			}
@@ -152,7 +154,7 @@ func (l *clusterLab) namespaces(ctx context.Context, beside map[string]int) (map
 	for _, c := range l.site.clusters {
 		for _, m := range c.plan.members {
 			files[m] = c.namespace(m)
-			out, err := l.engine.in(ctx, c.nodes[m], "sh", "-c", "mkdir -p "+cniFound+" && cd "+cniFound+` && for f in *; do [ -e "$f" ] && echo "$f $(cat "$f")"; done; true`)
+			out, err := in(ctx, l.engine, c.nodes[m], "sh", "-c", "mkdir -p "+cniFound+" && cd "+cniFound+` && for f in *; do [ -e "$f" ] && echo "$f $(cat "$f")"; done; true`)
 			if err != nil {
 				return nil, fmt.Errorf("find the pods of node %s: %w", m, err)
 			}

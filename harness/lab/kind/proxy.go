@@ -223,7 +223,7 @@ func (c *cluster) install(ctx context.Context) error {
 		return err
 	}
 	const script = `{ grep -v ` + skipProxy + ` /kind/kubeadm.conf; echo ---; cat; } > /kind/kubeadm-proxy.conf && kubeadm init phase addon kube-proxy --config=/kind/kubeadm-proxy.conf`
-	_, err = c.site.engine.feed(ctx, bytes.NewReader(text), "exec", "--interactive", c.nodes[c.plan.members[0]], "sh", "-c", script)
+	_, err = c.site.engine.Feed(ctx, bytes.NewReader(text), "exec", "--interactive", c.nodes[c.plan.members[0]], "sh", "-c", script)
 	if err != nil {
 		return fmt.Errorf("install kube-proxy: %w", err)
 	}

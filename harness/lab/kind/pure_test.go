@@ -8,27 +8,33 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
+	"github.com/faultline-lab/faultline/harness/plan"
 )
 
-func TestDockerCommandsThatAreChanged(t *testing.T) {
-	bare := strings.Join(bareFlags, " ")
+func TestCommandsThatAreChanged(t *testing.T) {
 	tests := []struct{ name, args, want string }{
-		{"a node container", "run --name n --privileged --tty image", "run --label io.faultline.cluster=s --name n " + bare + " --tty image"},
-		{"a command in a node", "exec --privileged -i n sh", "exec -i n sh"},
-		{"one that was never privileged", "exec -i n sh", "exec -i n sh"},
-		{"anything else", "network ls --privileged", "network ls --privileged"},
+		{"a node container", "run --name n --net s --tty image", "run --label io.faultline.cluster=s --name n --net s:interface_name=kube0 --tty image"},
+		{"a container without a network", "create --net", "create --label io.faultline.cluster=s --net"},
+		{"a volume", "volume create --label n=true", "volume create --label io.faultline.cluster=s --label n=true"},
+		{"a command in a node", "exec -i n sh", "exec -i n sh"},
+		{"anything else", "network ls", "network ls"},
 		{"nothing", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := strings.Join(unprivileged(labelled(strings.Fields(tt.args), "s")), " ")
+			got := strings.Join(linkNamed(labelled(strings.Fields(tt.args), "s")), " ")
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
@@ -38,7 +44,8 @@ func TestDockerCommandsThatAreChanged(t *testing.T) {
 
 func TestNodesWithoutPrivileges(t *testing.T) {
 	got := bareNode([]string{"run", "--privileged", "image"})
-	want := append(append([]string{"run"}, bareFlags...), "--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint)
+	without := engine.Unprivileged([]string{"run", "--privileged", "image"})
+	want := slices.Concat(without[:len(without)-1], []string{"--entrypoint", "/bin/sh", "image", "-c", bareEntrypoint})
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("a node: -want +got:\n%s", d)
 	}
@@ -246,36 +253,23 @@ func TestSyncedIsWhatMetricsSay(t *testing.T) {
 	}
 }
 
-func TestNoDocker(t *testing.T) {
-	_, err := findEngine(context.Background(), "no-such-docker")
-	var u *lab.UnsupportedError
-	if !errors.As(err, &u) || !strings.HasPrefix(u.Missing[0].What, "Docker: ") || u.Missing[0].Do == "" {
-		t.Errorf("error %v", err)
-	}
-}
-
-// fakeDocker is a docker command that says text on its standard error and fails.
-func fakeDocker(t *testing.T, script string) string {
+// fake is an engine whose command is a shell script. It is on the PATH as docker, and says who it is.
+func fake(t *testing.T, script string) *engine.Engine {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "docker")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+	dir := t.TempDir()
+	path := filepath.Join(dir, engine.Docker)
+	text := "#!/bin/sh\n" + `[ "$1" = info ] && echo '{"ServerVersion": "1", "OSType": "linux", "Architecture": "x86_64"}' && exit` + "\n" + script + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return path
-}
-
-func TestDaemonThatDoesNotAnswer(t *testing.T) {
-	_, err := findEngine(context.Background(), fakeDocker(t, "echo 'Cannot connect to the Docker daemon' >&2; exit 1"))
-	var u *lab.UnsupportedError
-	if !errors.As(err, &u) || !strings.Contains(u.Missing[0].What, "Cannot connect to the Docker daemon") || !strings.Contains(u.Missing[0].Do, "DOCKER_HOST") {
-		t.Errorf("error %v", err)
-	}
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	return &engine.Engine{Command: engine.Docker, Path: path}
 }
 
 func TestImageThatIsNowhere(t *testing.T) {
-	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
+	e := fake(t, "echo 'manifest unknown' >&2; exit 1")
 	var u *lab.UnsupportedError
-	if err := e.findImage(context.Background(), "kindest/node:v9"); !errors.As(err, &u) ||
+	if err := findImage(context.Background(), e, "kindest/node:v9"); !errors.As(err, &u) ||
 		u.Missing[0].What != "the node image kindest/node:v9, here or in its registry (docker manifest inspect kindest/node:v9: exit status 1: manifest unknown)" {
 		t.Errorf("error %v", err)
 	}
@@ -300,14 +294,123 @@ func TestImageOfAnotherVersion(t *testing.T) {
 	}
 }
 
+func TestCheckNamesAllThatIsMissing(t *testing.T) {
+	const (
+		dynamic = "a statically linked faultline for the pods ("
+		cgroup  = "cgroup v2 for the kubelet of v1.38.0 (this host has cgroup v1, which Kubernetes drops): boot it with systemd.unified_cgroup_hierarchy=1"
+		image   = "the node image kindest/node:v1.38.0, here or in its registry (docker manifest inspect kindest/node:v1.38.0: exit status 1: no such host): " +
+			"build one (`faultline kind image`), or name one that is here with --node-image; `docker images` lists them"
+	)
+	p := office()
+	for i, s := range p.Steps {
+		if s, ok := s.(plan.StartKubeProxy); ok {
+			s.Version = "v1.38.0"
+			p.Steps[i] = s
+		}
+	}
+	for _, row := range []struct {
+		name, docker string
+		want         []string
+	}{
+		{"cgroup v2 and an image", `case $1 in info) echo '{"ServerVersion": "1", "CgroupVersion": "1"}';; *) echo 'no such host' >&2; exit 1;; esac`, []string{dynamic, cgroup, image}},
+		{"the right to use Docker", "echo 'permission denied' >&2; exit 1", []string{dynamic, "Docker or Podman: this user may not talk to Docker's daemon"}},
+		{"an engine", "", []string{dynamic, "Docker or Podman: the command docker is not on the PATH; the command podman is not on the PATH"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if row.docker != "" {
+				if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\n"+row.docker+"\n"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("PATH", dir)
+			_, err := New(Options{Cache: dir, Binary: "/bin/sh"}).Check(t.Context(), p)
+			var u *lab.UnsupportedError
+			if !errors.As(err, &u) || len(u.Missing) != len(row.want) {
+				t.Fatalf("error %v", err)
+			}
+			for i, want := range row.want {
+				if got := u.Missing[i].What + ": " + u.Missing[i].Do; !strings.HasPrefix(got, want) || u.Missing[i].Do == "" {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestKubeletOnCgroup1(t *testing.T) {
+	for version, want := range map[string]bool{"v1.29.6": true, "v1.36.3": true, "v1.38.0-alpha.1": true, "v1.38.0": false, "v1.40.1": false} {
+		if err := kubeletLacks(&engine.Engine{Cgroup1: true}, version); (err == nil) != want {
+			t.Errorf("%s on cgroup v1: %v", version, err)
+		}
+		if err := kubeletLacks(&engine.Engine{}, version); err != nil {
+			t.Errorf("%s on cgroup v2: %v", version, err)
+		}
+	}
+}
+
+func TestServersThatDoNotListen(t *testing.T) {
+	for _, row := range []struct{ name, script, want string }{
+		{"they listen", "printf 'one\\nready\\n'", ""},
+		{"they have ended", "echo 'listen tcp :81: address already in use'", "wait for the servers of pod web: their log ends before they listen: listen tcp :81: address already in use"},
+		{"they have ended without a word", "exit 0", "wait for the servers of pod web: their log ends before they listen: without a word"},
+		{"it is another word that they said", "echo already", "wait for the servers of pod web: their log ends before they listen: already"},
+		{"nobody can ask", "echo 'no pod web' >&2; exit 1", "exit status 1: no pod web"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked := filepath.Join(t.TempDir(), "asked")
+			e := fake(t, "echo one >>"+asked+"\n"+row.script)
+			c := &cluster{site: &site{engine: e}, nodes: map[string]string{"a": "node-a"}, plan: clusterPlan{members: []string{"a"}, pods: []pod{{name: "web", tcp: []uint16{81}}}}}
+			err := c.waitServers(t.Context())
+			if (err == nil) != (row.want == "") || err != nil && !strings.HasSuffix(err.Error(), row.want) {
+				t.Errorf("error %v, want %s", err, row.want)
+			}
+			if text, _ := os.ReadFile(asked); string(text) != "one\n" {
+				t.Errorf("asked %d times, want once", strings.Count(string(text), "\n"))
+			}
+		})
+	}
+}
+
+// The script that follows a log, with a kubectl that goes on after the line, as of a server that runs.
+func TestLogIsFollowedUpToTheLine(t *testing.T) {
+	dir := t.TempDir()
+	kubectl, pipe := filepath.Join(dir, "kubectl"), filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kubectl, []byte("#!/bin/sh\nexec 3>"+pipe+"\necho one; echo ready; exec sleep 60\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan error, 1)
+	go func() { // until the kubectl has ended
+		_, err := os.ReadFile(pipe)
+		held <- err
+	}()
+	var out bytes.Buffer
+	c := exec.CommandContext(t.Context(), "bash", "-c", listens, "bash", "60", kubectl, "logs")
+	c.Stdout, c.Stderr = &out, os.Stderr // a pipe of its own would be held by kubectl
+	if err := c.Run(); out.String() != "one\nready\n" || err != nil {
+		t.Errorf("got %q, %v", &out, err)
+	}
+	select {
+	case err := <-held:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("kubectl still follows")
+	}
+}
+
 func TestImageThatIsMade(t *testing.T) {
-	e := &engine{path: fakeDocker(t, "echo 'manifest unknown' >&2; exit 1")}
+	e := fake(t, "echo 'manifest unknown' >&2; exit 1")
 	p := office()
 	r := New(Options{NodeImage: func(_ context.Context, version string) (string, error) { return "made:" + version, nil }})
 	if image, err := r.image(context.Background(), e, p); image != "made:v1.36.3" || err != nil {
 		t.Errorf("where there is none: %q, %v", image, err)
 	}
-	here := &engine{path: fakeDocker(t, "exit 0")}
+	here := fake(t, "exit 0")
 	if image, err := r.image(context.Background(), here, p); image != "kindest/node:v1.36.3" || err != nil {
 		t.Errorf("where there is one: %q, %v", image, err)
 	}
@@ -334,11 +437,17 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := filepath.Join(t.TempDir(), "asked")
-	o.Docker = fakeDocker(t, `echo "$*" >> `+asked+`; case "$1" in info) echo '{}';; ps) [ -e `+asked+`.rm ] || echo c1;; rm) touch `+asked+`.rm;; network) [ "$2" = ls ] && echo n1;; esac; exit 0`)
+	fake(t, `echo "$*" >> `+asked+`; case "$1" in ps) [ -e `+asked+`.rm ] || echo c1;; rm) touch `+asked+`.rm;; network) [ "$2" = ls ] && echo n1;; volume) [ "$2" = ls ] && echo v1;; esac; exit 0`)
+	// It says who has the cluster: this run would take another.
+	if err := os.WriteFile(filepath.Join(stateDir(cache), "faultline-gone-0003", engineFile), []byte(engine.Docker), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Engine = engine.Podman
 	removed, err := RemoveStale(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Engine = ""
 	want := []Removed{
 		{Name: "faultline-gone-0003"}, {Name: "faultline-held-0001", Left: "its owner is alive"},
 		{Name: "faultline-kept-0002", Left: "it is kept; `faultline down faultline-kept-0002` removes it"},
@@ -347,7 +456,7 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	text, _ := os.ReadFile(asked)
-	for _, line := range []string{"--filter label=io.faultline.cluster=faultline-gone-0003", "rm --force --volumes c1", "network rm n1"} {
+	for _, line := range []string{"--filter label=io.faultline.cluster=faultline-gone-0003", "rm --force --volumes c1", "volume rm v1", "network rm n1"} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("docker was not asked for %s:\n%s", line, text)
 		}
@@ -361,7 +470,7 @@ func TestStaleIsWhatNobodyHolds(t *testing.T) {
 	if _, err := os.Stat(gone); err != nil {
 		t.Errorf("nobody will look for what the daemon was still making: %v", err)
 	}
-	o.Docker = fakeDocker(t, `[ "$1" = info ] && echo '{}'; exit 0`)
+	fake(t, "exit 0")
 	if _, err := RemoveStale(context.Background(), o); err != nil {
 		t.Error(err)
 	}

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // stand returns a site for a lab: one that is idle, reset to what it was before any lab, or a new one.
-func (r *Runtime) stand(ctx context.Context, e *engine, lay *layout, image string) (*site, error) {
+func (r *Runtime) stand(ctx context.Context, e *engine.Engine, lay *layout, image string) (*site, error) {
 	for {
 		s := r.takeIdle(lay, image)
 		if s == nil && r.options.Reuse {
@@ -113,20 +113,15 @@ func (s *site) reset(ctx context.Context, lay *layout) error {
 
 // removeBeside removes the containers beside the clusters: all with the label that are neither nodes nor the agent.
 func (s *site) removeBeside(ctx context.Context) error {
-	out, err := s.engine.run(ctx, "ps", "--all", "--filter", "label="+label+"="+s.name, "--format", "{{.Names}}")
+	names, err := s.engine.Containers(ctx, labelOf(s.name), "{{.Names}}")
 	if err != nil {
 		return err
 	}
-	args := []string{"rm", "--force", "--volumes"}
-	for _, name := range strings.Fields(string(out)) {
-		if name != s.agent.name && !s.isNode(name) {
-			args = append(args, name)
-		}
+	beside := slices.DeleteFunc(names, func(name string) bool { return name == s.agent.name || s.isNode(name) })
+	if len(beside) == 0 {
+		return nil
 	}
-	if len(args) > 3 {
-		_, err = s.engine.run(ctx, args...)
-	}
-	return err
+	return s.engine.Remove(ctx, beside...)
 }
 
 func (s *site) isNode(container string) bool {

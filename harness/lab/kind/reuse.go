@@ -12,10 +12,11 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/internal/undo"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // takeKept returns a kept site that fits and that nobody works with, or nil. What its labs have left is not taken away yet.
-func (r *Runtime) takeKept(ctx context.Context, e *engine, lay *layout, image string) (*site, error) {
+func (r *Runtime) takeKept(ctx context.Context, e *engine.Engine, lay *layout, image string) (*site, error) {
 	files, err := filepath.Glob(filepath.Join(stateDir(r.options.Cache), "*", keptFile))
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (r *Runtime) takeKept(ctx context.Context, e *engine, lay *layout, image st
 			plan := clusterPlan{members: c.Members}
 			s.clusters = append(s.clusters, &cluster{site: s, name: c.Name, plan: plan, shape: c.Shape, nodes: plan.nodeNames(c.Name)})
 		}
-		if !s.fits(lay, image) {
+		if command, err := engineOf(s.dir); err != nil || command != e.Command || !s.fits(lay, image) {
 			continue
 		}
 		if s.lock, err = lockDir(s.dir); errors.Is(err, errHeld) {

@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +21,8 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/internal/undo"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 	"github.com/faultline-lab/faultline/harness/plan"
 )
 
@@ -31,9 +33,9 @@ const (
 	removeLimit = 2 * time.Minute
 )
 
-// site is what labs stand on: clusters, their network in Docker, and the agent. Everything of it has its name as a label.
+// site is what labs stand on: clusters, their network, and the agent. Everything of it has its name as a label.
 type site struct {
-	engine   *engine
+	engine   *engine.Engine
 	name     string
 	number   byte // for what sites must not share
 	image    string
@@ -57,11 +59,11 @@ type cluster struct {
 	nodes map[string]string // container by member
 	pids  map[string]int    // of the containers' first processes, in the daemon's pid namespace
 
-	addresses map[string]netip.Addr // of the members in Docker's network
+	addresses map[string]netip.Addr // of the members in the site's network
 }
 
 // newSite makes the clusters of lay and returns once every node is ready. kube-proxy comes with a lab.
-func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image string) (_ *site, err error) {
+func newSite(ctx context.Context, r *Runtime, e *engine.Engine, lay *layout, image string) (_ *site, err error) {
 	binary, err := r.binary()
 	if err != nil {
 		return nil, err
@@ -117,8 +119,8 @@ func newSite(ctx context.Context, r *Runtime, e *engine, lay *layout, image stri
 	return s, nil
 }
 
-// network makes the site's network in Docker, on a subnet that none of the plan's addresses is in: Docker's own choice may be
-// one of theirs. It is one of 198.18.0.0/15, which no network has (RFC 2544), a /24 each.
+// network makes the site's network, on a subnet that none of the plan's addresses is in: the engine's own choice may be one
+// of theirs. It is one of 198.18.0.0/15, which no network has (RFC 2544), a /24 each.
 func (s *site) network(ctx context.Context, lay *layout) error {
 	var err error
 	for i := range 64 {
@@ -126,8 +128,7 @@ func (s *site) network(ctx context.Context, lay *layout) error {
 		if lay.uses(subnet) {
 			continue
 		}
-		_, err = s.engine.run(ctx, "network", "create", "--driver", "bridge", "--subnet", subnet.String(), "--label", label+"="+s.name, s.name)
-		if err == nil || !strings.Contains(err.Error(), "overlap") {
+		if err = s.engine.CreateNetwork(ctx, s.name, subnet.String(), labelOf(s.name)); !errors.Is(err, engine.ErrTaken) {
 			return err
 		}
 	}
@@ -149,9 +150,24 @@ func (s *site) claim(o Options, name string) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the cluster's directory: %w", err)
 	}
+	if err := os.WriteFile(filepath.Join(s.dir, engineFile), []byte(s.engine.Command), 0o600); err != nil {
+		return fmt.Errorf("write the cluster's engine: %w", err)
+	}
 	var err error
 	s.lock, err = lockDir(s.dir)
 	return err
+}
+
+// engineFile is in the directory of a site. It names the engine that has the site: another run's may be another.
+const engineFile = "engine"
+
+// engineOf is the name of the engine that has the site with that directory; empty of one that had not begun to make anything.
+func engineOf(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, engineFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
 }
 
 // namePrefix begins the names of all sites.
@@ -190,7 +206,7 @@ func (s *site) remove() error {
 	return err
 }
 
-// removeUnless is remove, but leaves the directory if there was something to remove and docker commands were killed that
+// removeUnless is remove, but leaves the directory if there was something to remove and commands were killed that
 // may have made more: who looks for what is stale looks here again. It says whether there was something.
 func (s *site) removeUnless(killed bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
@@ -202,7 +218,7 @@ func (s *site) removeUnless(killed bool) (bool, error) {
 	if s.agent != nil {
 		errs = append(errs, ignoreLost(s.agent.close()))
 	}
-	any, err := removeLabelled(ctx, s.engine, s.name)
+	any, err := s.engine.RemoveLabelled(ctx, labelOf(s.name))
 	errs = append(errs, err)
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
@@ -216,60 +232,10 @@ func (s *site) removeUnless(killed bool) (bool, error) {
 	return any, nil
 }
 
-// removeLabelled removes the containers of a site with their volumes, then its networks, and says whether there were any.
-//
-// The daemon lists a container that it is still making, for a client that was killed, and knows none of that name when it is
-// to remove it. So this goes on until none is listed.
-func removeLabelled(ctx context.Context, e *engine, site string) (any bool, err error) {
-	filter := "label=" + label + "=" + site
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		out, err := e.run(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
-		if err != nil {
-			return any, err
-		}
-		ids := strings.Fields(string(out))
-		if len(ids) == 0 {
-			break
-		}
-		any = true
-		if _, err := e.run(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil && !gone(err) {
-			return any, err
-		}
-		select {
-		case <-ctx.Done():
-			return any, fmt.Errorf("%d containers are still there: %w", len(ids), ctx.Err())
-		case <-tick.C:
-		}
-	}
-	out, err := e.run(ctx, "network", "ls", "--quiet", "--no-trunc", "--filter", filter)
-	if err != nil {
-		return any, err
-	}
-	if ids := strings.Fields(string(out)); len(ids) > 0 {
-		any = true
-		if _, err := e.run(ctx, append([]string{"network", "rm"}, ids...)...); err != nil {
-			return any, err
-		}
-	}
-	return any, nil
-}
-
-// gone tells whether the error is that something is gone already, or is just going.
-func gone(err error) bool {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if strings.Contains(line, "Error") && !strings.Contains(line, "No such container") && !strings.Contains(line, "is already in progress") {
-			return false
-		}
-	}
-	return true
-}
-
 // create makes the cluster, gives its nodes what labs need, and waits until all of it is ready.
 func (c *cluster) create(ctx context.Context) error {
 	version := c.plan.release()
-	config, err := c.plan.config(c.name, c.site.image, version, c.site.engine.cgroup1)
+	config, err := c.plan.config(c.name, c.site.image, version, c.site.engine.Cgroup1)
 	if err != nil {
 		return err
 	}
@@ -305,11 +271,11 @@ func cause(ctx context.Context, err error) error {
 func (c *cluster) inspect(ctx context.Context) error {
 	c.pids, c.addresses = map[string]int{}, map[string]netip.Addr{}
 	for _, m := range c.plan.members {
-		pid, err := c.site.engine.pid(ctx, c.nodes[m])
+		pid, err := c.site.engine.PID(ctx, c.nodes[m])
 		if err != nil {
 			return err
 		}
-		out, err := c.site.engine.run(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", c.nodes[m])
+		out, err := c.site.engine.Output(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", c.nodes[m])
 		if err != nil {
 			return err
 		}
@@ -322,19 +288,6 @@ func (c *cluster) inspect(ctx context.Context) error {
 	return nil
 }
 
-// pid is the first process of a container, in the daemon's pid namespace.
-func (e *engine) pid(ctx context.Context, container string) (int, error) {
-	out, err := e.run(ctx, "inspect", "--format", "{{.State.Pid}}", container)
-	if err != nil {
-		return 0, err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil || pid == 0 {
-		return 0, fmt.Errorf("container %s does not run", container)
-	}
-	return pid, nil
-}
-
 // explain adds to the error of a cluster what its nodes say.
 func (c *cluster) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -345,7 +298,7 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 	var b strings.Builder
 	for _, m := range c.plan.members {
 		node := c.nodes[m]
-		state, inspectErr := c.site.engine.run(ctx, "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", node)
+		state, inspectErr := c.site.engine.Output(ctx, "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", node)
 		if inspectErr != nil {
 			continue // it was not made
 		}
@@ -354,12 +307,17 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 			{"console", "logs", "--tail", "8", node},
 			{"journal", "exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
 		} {
-			if out, err := c.site.engine.run(ctx, tail[1:]...); err == nil && len(out) > 0 {
+			if out, err := c.site.engine.Output(ctx, tail[1:]...); err == nil && len(out) > 0 {
 				fmt.Fprintf(&b, "\n  %s:\n    %s", tail[0], strings.ReplaceAll(clip(lastLines(string(out), 15)), "\n", "\n    "))
 			}
 		}
 	}
 	return fmt.Errorf("%w%s", err, b.String())
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // colours are what systemd paints its lines with on a console.
@@ -376,12 +334,15 @@ func clip(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// furnishing is run in each node once: its Docker interface makes room for the topology's.
+// kubeLink is the engine's interface of a member, where Kubernetes' own traffic stays: eth0 is the topology's.
+const kubeLink = "kube0"
+
+// furnishing is run in each node once: the engine's interface makes room for the topology's.
 const furnishing = `set -o errexit -o nounset
-ip link set dev eth0 name kube0 2>/dev/null || {
+[ -e /sys/class/net/` + kubeLink + ` ] || ip link set dev eth0 name ` + kubeLink + ` 2>/dev/null || {
 	ip link set dev eth0 down
-	ip link set dev eth0 name kube0
-	ip link set dev kube0 up
+	ip link set dev eth0 name ` + kubeLink + `
+	ip link set dev ` + kubeLink + ` up
 }
 ip route del default 2>/dev/null || true
 # Of scope link: else the kernel would take it as the source on interfaces that have no address (inet_select_addr in
@@ -394,7 +355,7 @@ ip addr add "$address" broadcast + dev kube0 scope link
 // furnish gives a member its CNI plugin, its Pods' image and its place in the network.
 func (c *cluster) furnish(ctx context.Context, member string) error {
 	e, node := c.site.engine, c.nodes[member]
-	if _, err := e.feed(ctx, strings.NewReader(furnishing), "exec", "--interactive", node, "sh", "-s"); err != nil {
+	if _, err := e.Feed(ctx, strings.NewReader(furnishing), "exec", "--interactive", node, "sh", "-s"); err != nil {
 		return fmt.Errorf("furnish node %s: %w", member, err)
 	}
 	return c.equip(ctx, member)
@@ -406,7 +367,7 @@ func (c *cluster) equip(ctx context.Context, member string) error {
 		return fmt.Errorf("install the CNI plugin on node %s: %w", member, err)
 	}
 	e, node := c.site.engine, c.nodes[member]
-	_, err := e.feed(ctx, strings.NewReader(string(c.site.pods.archive)),
+	_, err := e.Feed(ctx, strings.NewReader(string(c.site.pods.archive)),
 		"exec", "--interactive", node, "ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "--digests", "-")
 	if err != nil {
 		return fmt.Errorf("load the pods' image into node %s: %w", member, err)
@@ -416,11 +377,15 @@ func (c *cluster) equip(ctx context.Context, member string) error {
 
 // plugin installs the CNI plugin. Its configuration comes last: with it kubelet takes the node for ready.
 func (c *cluster) plugin(ctx context.Context, member string) error {
-	archive, err := tarball(file{cniBinary[1:], 0o755, c.site.pods.program}, file{cniAddresses[1:], 0o644, []byte("{}")}, file{cniConfig[1:], 0o644, []byte(cniNetwork)})
+	files, err := tarball(
+		archive.File{Name: cniBinary[1:], Mode: 0o755, Data: c.site.pods.program},
+		archive.File{Name: cniAddresses[1:], Mode: 0o644, Data: []byte("{}")},
+		archive.File{Name: cniConfig[1:], Mode: 0o644, Data: []byte(cniNetwork)},
+	)
 	if err != nil {
 		return err
 	}
-	_, err = c.site.engine.feed(ctx, strings.NewReader(string(archive)), "cp", "-", c.nodes[member]+":/")
+	_, err = c.site.engine.Feed(ctx, strings.NewReader(string(files)), "cp", "-", c.nodes[member]+":/")
 	return err
 }
 
@@ -439,7 +404,7 @@ func (c *cluster) giveAddresses(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range c.plan.members {
 		g.Go(func() error {
-			_, err := c.site.engine.feed(ctx, strings.NewReader(string(text)), "exec", "--interactive", c.nodes[m], "cp", "/dev/stdin", cniAddresses)
+			_, err := c.site.engine.Feed(ctx, strings.NewReader(string(text)), "exec", "--interactive", c.nodes[m], "cp", "/dev/stdin", cniAddresses)
 			return err
 		})
 	}

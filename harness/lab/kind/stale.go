@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/faultline-lab/faultline/harness/internal/yamlfile"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // Kept is a cluster that stays after the run that made it.
@@ -65,12 +70,12 @@ func (s *site) manual() []string {
 	for _, c := range s.clusters {
 		lines = append(lines, "kubectl --kubeconfig "+s.kubeconfig(c.name)+" get pods --all-namespaces --output wide")
 		for _, m := range c.plan.members {
-			lines = append(lines, fmt.Sprintf("docker exec -it %s bash   # node %s", c.nodes[m], m))
+			lines = append(lines, fmt.Sprintf("%s exec -it %s bash   # node %s", s.engine.Command, c.nodes[m], m))
 		}
 		for _, p := range c.plan.pods {
 			if !p.host {
-				lines = append(lines, fmt.Sprintf("docker exec -it %s nsenter --net=$(docker exec %s cat %s/%s) bash   # pod %s",
-					c.nodes[p.on], c.nodes[p.on], cniFound, p.name, p.name))
+				lines = append(lines, fmt.Sprintf("%s exec -it %s nsenter --net=$(%s exec %s cat %s/%s) bash   # pod %s",
+					s.engine.Command, c.nodes[p.on], s.engine.Command, c.nodes[p.on], cniFound, p.name, p.name))
 			}
 		}
 	}
@@ -113,15 +118,23 @@ func RemoveStale(ctx context.Context, o Options) ([]Removed, error) {
 	return out, errors.Join(errs...)
 }
 
+// ErrName is wrapped by errors about a cluster that there is not.
+var ErrName = errors.New("no cluster of that name")
+
 // Remove removes a cluster by its name, kept or stale. What somebody works with is an error.
 func Remove(ctx context.Context, o Options, name string) error {
-	if strings.ContainsRune(name, filepath.Separator) {
-		return fmt.Errorf("%s is not the name of a cluster", name)
+	entries, err := os.ReadDir(stateDir(o.Cache))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(stateDir(o.Cache), name)); err != nil {
-		return fmt.Errorf("there is no cluster %s of faultline's: %w", name, err)
+	var have []string
+	for _, entry := range entries {
+		have = append(have, entry.Name())
 	}
-	_, err := remove(ctx, o, name, false)
+	if !slices.Contains(have, name) {
+		return fmt.Errorf("%w, %q, in %s: %s", ErrName, name, stateDir(o.Cache), cmp.Or(yamlfile.Suggest(name, have), "there is none"))
+	}
+	_, err = remove(ctx, o, name, false)
 	return err
 }
 
@@ -131,7 +144,11 @@ func remove(ctx context.Context, o Options, name string, killed bool) (bool, err
 	if err != nil {
 		return false, fmt.Errorf("remove cluster %s: %w", name, err)
 	}
-	e, err := findEngine(ctx, o.Docker)
+	command, err := engineOf(dir)
+	if err != nil {
+		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
+	}
+	e, err := engine.Find(ctx, cmp.Or(command, o.Engine))
 	if err != nil {
 		return false, errors.Join(fmt.Errorf("remove cluster %s: %w", name, err), lock.Close())
 	}

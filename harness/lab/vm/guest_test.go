@@ -223,7 +223,7 @@ func TestGuestThatPanics(t *testing.T) {
 	l := up(t, r, &plan.Plan{Topology: "one", Steps: []plan.Step{plan.AddNode{Node: "a"}}})
 	began := time.Now()
 	_, err := lab.Run(bounded(t), node(t, l, "a"), "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 60")
-	for _, want := range []string{agent.ErrLost.Error(), "the guest reset or switched itself off; its console ends:\n", "Kernel panic - not syncing: sysrq triggered crash"} {
+	for _, want := range []string{agent.ErrLost.Error(), "the guest reset or switched itself off\nits console ends:\n", "Kernel panic - not syncing: sysrq triggered crash"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)
 		}

@@ -17,13 +17,13 @@ import (
 // consoleLines is how much of a guest's console an error shows: a panic with its trace.
 const consoleLines = 80
 
-// withConsole adds the end of the guest's console to err.
+// withConsole adds the end of the guest's console to err, whose reason is the first line.
 func withConsole(err error, p *qemu.Process) error {
 	console := p.Console(consoleLines)
 	if console == "" {
 		return fmt.Errorf("%w; its console is empty", err)
 	}
-	return fmt.Errorf("%w; its console ends:\n%s", err, console)
+	return fmt.Errorf("%w\nits console ends:\n%s", err, console)
 }
 
 // deathLimit is how long a guest whose connection is lost may take to die. A panic prints its trace first.

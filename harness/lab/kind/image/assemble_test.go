@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive"
 )
 
 func testWork(t *testing.T) *work {
@@ -28,8 +30,8 @@ func TestComponentsHaveTheNamesThatKubeadmWants(t *testing.T) {
 	var got []string
 	layers := map[string]int{}
 	for _, c := range all {
-		got = append(got, c.name)
-		layers[c.name] = len(c.layers)
+		got = append(got, c.Name)
+		layers[c.Name] = len(c.Layers)
 	}
 	want := append([]string(nil), names...)
 	want[5] = "registry.example/pause:3.10" // that of containerd, not of kubeadm
@@ -56,7 +58,7 @@ func TestComponentsThatWereNotBuilt(t *testing.T) {
 }
 
 func TestImagesThatContainerdDidNotTake(t *testing.T) {
-	all := []component{{name: "a:1"}, {name: "b:2"}}
+	all := []archive.Image{{Name: "a:1"}, {Name: "b:2"}}
 	if err := loaded("b:2\nsha256:0\na:1\n", all); err != nil {
 		t.Error(err)
 	}

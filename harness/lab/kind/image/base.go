@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/faultline-lab/faultline/harness/internal/gotool"
+	"github.com/faultline-lab/faultline/harness/internal/tail"
 	"github.com/faultline-lab/faultline/harness/internal/undo"
 )
 
@@ -170,23 +171,23 @@ func copyTree(from, to string) error {
 func (w *work) install(ctx context.Context, tree, out string) (err error) {
 	var u undo.Stack
 	defer func() { err = errors.Join(err, u.Unwind()) }()
-	w.say("base: hand it to Docker")
+	w.say("base: hand it to the container engine")
 	image, err := w.importDir(ctx, &u, tree)
 	if err != nil {
 		return err
 	}
-	id, err := w.docker.create(ctx, &u, w.dir, image, baseScript)
+	id, err := w.engine.create(ctx, &u, w.dir, image, baseScript)
 	if err != nil {
 		return err
 	}
 	if err := w.runBase(ctx, id); err != nil {
 		return err
 	}
-	w.say("base: take it from Docker")
+	w.say("base: take it from the container engine")
 	r, to := io.Pipe()
 	exported := make(chan error, 1)
 	go func() {
-		err := w.docker.run(ctx, nil, to, "export", id)
+		err := w.engine.Stream(ctx, nil, to, "export", id)
 		to.CloseWithError(err)
 		exported <- err
 	}()
@@ -205,23 +206,23 @@ func (w *work) importDir(ctx context.Context, u *undo.Stack, tree string) (id st
 		to.CloseWithError(err)
 		packed <- err
 	}()
-	id, err = w.docker.importTree(ctx, u, r)
+	id, err = w.engine.importTree(ctx, u, r)
 	r.CloseWithError(err)
 	return id, errors.Join(err, <-packed)
 }
 
 // runBase runs the container of base.sh and tells how many packages it has configured.
 func (w *work) runBase(ctx context.Context, id string) error {
-	progress := &configured{say: w.say, last: time.Now()}
-	if err := w.docker.run(ctx, nil, progress, "start", "--attach", id); err != nil {
-		return errors.Join(err, progress.err())
+	progress := &configured{Buffer: tail.Buffer{Limit: tailSize}, say: w.say, last: time.Now()}
+	if err := w.engine.Stream(ctx, nil, progress, "start", "--attach", id); err != nil {
+		return errors.Join(err, words(progress))
 	}
 	return nil
 }
 
 // configured reads what debootstrap prints: lines like "I: Configuring systemd...".
 type configured struct {
-	tail
+	tail.Buffer
 	say  func(string)
 	last time.Time
 	did  int
@@ -233,7 +234,7 @@ func (c *configured) Write(p []byte) (int, error) {
 		c.last = now
 		c.say(fmt.Sprintf("base: %d steps of about %d: %s", c.did, 2*strings.Count(packages, "\nFilename: "), lastLine(string(p))))
 	}
-	return c.tail.Write(p)
+	return c.Buffer.Write(p)
 }
 
 func lastLine(s string) string {

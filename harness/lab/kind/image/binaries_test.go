@@ -99,9 +99,10 @@ func TestWhatAPersonCanDoSomethingAbout(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&gotool.Error{What: "fetch", Err: gotool.ErrNoNetwork}, "fetch: go cannot reach where modules come from: check the network and go env GOPROXY"},
-		{errors.New("docker import: no space left on device"), "docker import: no space left on device: make room in faultline's cache and where Docker keeps its images"},
-		{&os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "write /x: no space left on device: make room in faultline's cache and where Docker keeps its images"},
+		{&gotool.Error{What: "fetch", Err: gotool.ErrNoNetwork}, "fetch: go cannot reach where modules come from: check the network, its proxy (HTTPS_PROXY) and go env GOPROXY. " +
+			"It is needed once: what was built is kept in faultline's cache, which may be copied from another machine"},
+		{errors.New("docker import: no space left on device"), "docker import: no space left on device: make room in faultline's cache and where the container engine keeps its images"},
+		{&os.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, "write /x: no space left on device: make room in faultline's cache and where the container engine keeps its images"},
 	} {
 		if err := explain(row.err); !errors.Is(err, lab.ErrUnsupported) || err.Error() != row.want {
 			t.Errorf("error %v, want %s", err, row.want)

@@ -1,7 +1,7 @@
 // Package image makes the image of kind's nodes where no image registry can be reached: out of Debian packages, Go
 // modules and the files of kind's own base image, each pinned by checksum in this repository.
 //
-// In: a version of Kubernetes, the machine's go, debootstrap and docker. Out: an image in docker's daemon, by its tag. It
+// In: a version of Kubernetes, the machine's go, debootstrap and container engine, Docker or Podman. Out: an image of the engine's, by its tag. It
 // never asks an image registry for anything, needs no root beside the daemon, and leaves nothing behind but its cache and
 // the image.
 //
@@ -33,17 +33,19 @@ const DefaultVersion = "v1.36.3"
 type Builder struct {
 	// Cache is the directory that keeps packages, binaries and bases, in its directory kind. Required.
 	Cache string
+	// Engine is docker or podman, as in engine.Variable. Empty: Docker if its daemon answers, else Podman.
+	Engine string
 	// Mirror is the URL of a Debian mirror; empty: the one that apt has here. What it sends is checked, so that any will do.
 	Mirror string
 	// Progress is told in one line what goes on. nil: nobody is told.
 	Progress func(string)
 }
 
-// Image returns the tag of the node image of version, "v1.36.3" for example, and makes the image if docker's daemon does
-// not have it: some minutes from cached stages, about a quarter of an hour from nothing.
+// Image returns the tag of the node image of version, "v1.36.3" for example, and makes the image if the engine does not
+// have it: some minutes from cached stages, about a quarter of an hour from nothing.
 //
 // The error wraps ErrNoSuchVersion for a version that is not pinned, and lab.ErrUnsupported where this machine lacks
-// something that a person can give it: docker, debootstrap, go, network, room on the disk. When ctx ends, what was begun
+// something that a person can give it: Docker or Podman, debootstrap, go, network, room on the disk. When ctx ends, what was begun
 // is taken back.
 func (b *Builder) Image(ctx context.Context, version string) (tag string, err error) {
 	tag, err = b.image(ctx, version)
@@ -58,7 +60,7 @@ func (b *Builder) image(ctx context.Context, version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d, err := newDocker(ctx)
+	d, err := newBuilder(ctx, b.Engine)
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +82,7 @@ func (b *Builder) image(ctx context.Context, version string) (string, error) {
 	if have, err := d.has(ctx, p.tag()); have || err != nil {
 		return p.tag(), err
 	}
-	w := &work{plan: p, docker: d, dir: dir, mirror: b.Mirror, say: b.say}
+	w := &work{plan: p, engine: d, dir: dir, mirror: b.Mirror, say: b.say}
 	if w.mirror == "" {
 		if w.mirror, err = machineMirror(ctx); err != nil {
 			return "", err
@@ -96,7 +98,7 @@ func (b *Builder) say(line string) {
 }
 
 // Missing returns the tag of the node image of version and the names of the stages that Image would have to make for it: none
-// where docker's daemon has the image, or the cache all of its stages. It makes nothing, and needs no daemon.
+// where the engine has the image, or the cache all of its stages. It makes nothing, and needs no engine.
 //
 // The error wraps ErrNoSuchVersion for a version that is not pinned.
 func (b *Builder) Missing(ctx context.Context, version string) (tag string, stages []string, err error) {
@@ -104,7 +106,7 @@ func (b *Builder) Missing(ctx context.Context, version string) (tag string, stag
 	if err != nil {
 		return "", nil, fmt.Errorf("node image %s: %w", version, err)
 	}
-	if d, err := newDocker(ctx); err == nil {
+	if d, err := newBuilder(ctx, b.Engine); err == nil {
 		if have, err := d.has(ctx, p.tag()); err == nil && have {
 			return p.tag(), nil, nil
 		}
@@ -125,7 +127,7 @@ func (b *Builder) Missing(ctx context.Context, version string) (tag string, stag
 // work is the making of one image, by the only process that makes one in this cache.
 type work struct {
 	plan   *plan
-	docker *docker
+	engine *builder
 	dir    string // absolute
 	mirror string
 	say    func(string)
@@ -134,7 +136,7 @@ type work struct {
 // run makes what stages the cache does not have, and the image of them.
 func (w *work) run(ctx context.Context) error {
 	started := time.Now()
-	if err := w.docker.removeLeft(ctx, w.dir); err != nil {
+	if err := w.engine.removeLeft(ctx, w.dir); err != nil {
 		return err
 	}
 	missing, err := w.plan.missing(w.dir)

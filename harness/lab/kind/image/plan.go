@@ -120,7 +120,7 @@ func newPlan(version string) (*plan, error) {
 	if !slices.Contains(Versions(), version) {
 		return nil, fmt.Errorf("%w: want one of %s", ErrNoSuchVersion, strings.Join(Versions(), ", "))
 	}
-	// First what fails first where something is missing: the mirror, Docker, user namespaces.
+	// First what fails first where something is missing: the mirror, the engine, user namespaces.
 	p := &plan{version: version, stages: []stage{{
 		name: stageBase, inputs: []string{packages, baseScript, kindModule, kindVersion, kindSum}, build: buildBase, disk: 1500,
 	}}}

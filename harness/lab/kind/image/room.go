@@ -40,8 +40,8 @@ func (w *work) check(ctx context.Context, missing []stage) error {
 	if free, err := freeMB(w.dir); err == nil && free < need+imageDisk {
 		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.dir, free, need+imageDisk), "make room, or choose another place with --cache")
 	}
-	if free, err := freeMB(w.docker.root); err == nil && free < imageDisk {
-		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.docker.root, free, imageDisk), "make room (docker system df says what can go)")
+	if free, err := freeMB(w.engine.Root); err == nil && free < imageDisk {
+		lack(fmt.Sprintf("room on the disk of %s: %d MB are free, %d MB are needed", w.engine.Root, free, imageDisk), "make room (`"+w.engine.Command+" system df` says what can go)")
 	}
 	if len(lacks.Missing) > 0 {
 		return lacks
@@ -78,15 +78,9 @@ func explain(err error) error {
 	case errors.Is(err, lab.ErrUnsupported):
 		return err
 	case errors.Is(err, gotool.ErrNoGo), errors.Is(err, gotool.ErrNoNetwork), errors.Is(err, gotool.ErrNoSpace):
-		return &blocked{err}
+		return lab.Unsupported(err)
 	case saysNoSpace.MatchString(err.Error()):
-		return &blocked{fmt.Errorf("%w: make room in faultline's cache and where Docker keeps its images", err)}
+		return lab.Unsupported(fmt.Errorf("%w: make room in faultline's cache and where the container engine keeps its images", err))
 	}
 	return err
 }
-
-// blocked is an error that a person can do something about, and that says what.
-type blocked struct{ err error }
-
-func (b *blocked) Error() string   { return b.err.Error() }
-func (b *blocked) Unwrap() []error { return []error{b.err, lab.ErrUnsupported} }

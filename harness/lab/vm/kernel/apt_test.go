@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,5 +146,18 @@ func TestAptOutput(t *testing.T) {
 	if d := cmp.Diff(map[string]string{"list": "/etc/apt/sources.list", "parts": "/etc/apt/sources.list.d/"},
 		parseShell("list='/etc/apt/sources.list'\nparts='/etc/apt/sources.list.d/'\n")); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestOffline(t *testing.T) {
+	a := &apt{dir: "/cache/kernels/debian-12.partial/apt"}
+	for said, want := range map[string]string{
+		"E: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Temporary failure resolving 'deb.debian.org'": "http://deb.debian.org cannot be reached, where kernel debian-12 comes from: " +
+			"check the network and apt's proxy (apt-config dump Acquire). It is needed once: copy /cache/kernels/debian-12 from another machine; or use --kernel host or --kernel FILE",
+		"E: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  404  Not Found": "<nil>",
+	} {
+		if got := fmt.Sprint(a.offline(said)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 }

@@ -2,12 +2,14 @@ package kernel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -274,7 +276,23 @@ func (a *apt) run(ctx context.Context, program string, args ...string) ([]byte, 
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%s: %w", program, context.Cause(ctx))
 		}
-		return nil, fmt.Errorf("%s: %w: %s", strings.Join(append([]string{program}, args...), " "), err, strings.TrimSpace(errOut.String()))
+		said := strings.TrimSpace(errOut.String())
+		return nil, errors.Join(a.offline(said), fmt.Errorf("%s: %w: %s", strings.Join(append([]string{program}, args...), " "), err, said))
 	}
 	return out.Bytes(), nil
+}
+
+// The wordings of apt for a network that does not lead to the archive.
+var saysOffline = regexp.MustCompile(`Temporary failure resolving|Could not resolve|[Cc]ould not connect|Unable to connect|Cannot initiate the connection|Network is unreachable`)
+
+// offline is what apt, which said that, cannot reach, or nil.
+func (a *apt) offline(said string) error {
+	if !saysOffline.MatchString(said) {
+		return nil
+	}
+	kernel := strings.TrimSuffix(filepath.Dir(a.dir), partialSuffix)
+	return &MissingError{
+		cmp.Or(regexp.MustCompile(`https?://[^/ ]+`).FindString(said), "Debian's archive") + " cannot be reached, where kernel " + filepath.Base(kernel) + " comes from",
+		"check the network and apt's proxy (apt-config dump Acquire). It is needed once: copy " + kernel + " from another machine; or use --kernel host or --kernel FILE",
+	}
 }

@@ -102,9 +102,12 @@ func (s *Store) Fetch(ctx context.Context, name string) (Kernel, error) {
 	return s.fetched(name)
 }
 
+// partialSuffix is of the folder of a kernel that is not complete.
+const partialSuffix = ".partial"
+
 func (s *Store) fetch(ctx context.Context, d *distribution) error {
 	final := filepath.Join(s.Dir, d.name)
-	partial, old := final+".partial", final+".old"
+	partial, old := final+partialSuffix, final+".old"
 	// Whatever has these names while the lock is held was left by a process that died.
 	if err := errors.Join(os.RemoveAll(partial), os.RemoveAll(old)); err != nil {
 		return err

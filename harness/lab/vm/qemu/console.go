@@ -1,32 +1,6 @@
 package qemu
 
-import (
-	"strings"
-	"sync"
-)
-
-// tail keeps the last limit bytes written to it.
-type tail struct {
-	limit int
-	mu    sync.Mutex
-	b     []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if over := len(t.b) - t.limit; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.b)
-}
+import "strings"
 
 // lastLines returns at most n lines from the end of a console's text, without carriage returns and other bytes that
 // would move a terminal's cursor.

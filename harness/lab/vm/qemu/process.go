@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/faultline-lab/faultline/harness/internal/tail"
 )
 
 // Process is a QEMU that runs.
@@ -20,8 +22,8 @@ type Process struct {
 	Wire net.Conn // to the guest's port; closed by Close
 
 	cmd     *exec.Cmd
-	console tail
-	errors  tail
+	console tail.Buffer
+	errors  tail.Buffer
 	done    chan struct{}
 	err     error // of Wait, once done is closed
 	stop    sync.Once
@@ -39,7 +41,7 @@ func Start(m *Machine, initrd *os.File) (*Process, error) {
 		return nil, fmt.Errorf("start QEMU: %w", err)
 	}
 	defer far.Close()
-	p := &Process{Wire: near, done: make(chan struct{}), console: tail{limit: 64 << 10}, errors: tail{limit: 4 << 10}}
+	p := &Process{Wire: near, done: make(chan struct{}), console: tail.Buffer{Limit: 64 << 10}, errors: tail.Buffer{Limit: 4 << 10}}
 	p.cmd = exec.Command(program, m.args()...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.console, &p.errors
 	p.cmd.ExtraFiles = []*os.File{initrd, far}

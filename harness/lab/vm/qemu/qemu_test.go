@@ -61,16 +61,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-func TestConsoleKeepsTheEnd(t *testing.T) {
-	c := tail{limit: 20}
-	for range 10 {
-		if _, err := c.Write([]byte("line of text\r\n")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := c.String(); got != "text\r\nline of text\r\n" {
-		t.Errorf("kept %q", got)
-	}
+func TestLastLinesOfTheConsole(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", ""},
 		{"fewer lines", "a\r\nb\r\n", "a\nb"},

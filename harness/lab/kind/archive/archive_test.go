@@ -1,4 +1,4 @@
-package image
+package archive
 
 import (
 	"archive/tar"
@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,8 +58,8 @@ func temporary(t *testing.T, text string) string {
 }
 
 func TestFilesComeWithTheirDirectoriesOnce(t *testing.T) {
-	files := []file{{name: "usr/bin/a", mode: 0o755, from: temporary(t, "A")}, {name: "usr/bin/b", mode: 0o755, text: "B"}, {name: "c", mode: 0o644}}
-	got := contents(t, write(t, func(w io.Writer) error { return writeFiles(w, files) }))
+	files := []File{{Name: "usr/bin/a", Mode: 0o755, From: temporary(t, "A")}, {Name: "usr/bin/b", Mode: 0o755, Data: []byte("B")}, {Name: "c", Mode: 0o644}}
+	got := contents(t, write(t, func(w io.Writer) error { return WriteFiles(w, files...) }))
 	want := map[string]string{"usr/": "", "usr/bin/": "", "usr/bin/a": "A", "usr/bin/b": "B", "c": ""}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -69,15 +68,17 @@ func TestFilesComeWithTheirDirectoriesOnce(t *testing.T) {
 
 func TestArchive(t *testing.T) {
 	tree := temporary(t, "")
-	if err := os.WriteFile(tree, write(t, func(w io.Writer) error { return writeFiles(w, []file{{name: "bin/sh", mode: 0o755, text: "shell"}}) }), 0o600); err != nil {
+	if err := os.WriteFile(tree, write(t, func(w io.Writer) error {
+		return WriteFiles(w, File{Name: "bin/sh", Mode: 0o755, Data: []byte("shell")})
+	}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	images := []component{
-		{name: "example.com/one:v1", layers: []layer{tarLayer(tree), filesLayer(file{name: "one", mode: 0o755, text: "1"})}},
-		{name: "example.com/two:v2", entrypoint: []string{"/two"}, layers: []layer{filesLayer(file{name: "two", mode: 0o755, text: "2"})}},
+	images := []Image{
+		{Name: "example.com/one:v1", Layers: []Layer{Tar(tree), Of(File{Name: "one", Mode: 0o755, Data: []byte("1")})}},
+		{Name: "example.com/two:v2", Entrypoint: []string{"/two"}, Layers: []Layer{Of(File{Name: "two", Mode: 0o755, Data: []byte("2")})}},
 	}
-	stream := write(t, func(w io.Writer) error { return writeArchive(w, images) })
-	if again := write(t, func(w io.Writer) error { return writeArchive(w, images) }); !bytes.Equal(stream, again) {
+	stream := write(t, func(w io.Writer) error { return Write(w, images...) })
+	if again := write(t, func(w io.Writer) error { return Write(w, images...) }); !bytes.Equal(stream, again) {
 		t.Error("the same images give other bytes")
 	}
 	files := contents(t, stream)
@@ -90,7 +91,7 @@ func TestArchive(t *testing.T) {
 		if err := json.Unmarshal([]byte(files[entry.Config]), &config); err != nil {
 			t.Fatal(err)
 		}
-		if entry.RepoTags[0] != images[i].name || !cmp.Equal(config.Config.Entrypoint, images[i].entrypoint) || len(entry.Layers) != len(images[i].layers) {
+		if entry.RepoTags[0] != images[i].Name || !cmp.Equal(config.Config.Entrypoint, images[i].Entrypoint) || len(entry.Layers) != len(images[i].Layers) {
 			t.Errorf("image %d: %v, %v", i, entry, config)
 		}
 		for j, name := range entry.Layers {
@@ -106,41 +107,8 @@ func TestArchive(t *testing.T) {
 }
 
 func TestArchiveOfWhatIsNotThere(t *testing.T) {
-	err := writeArchive(io.Discard, []component{{name: "x:v1", layers: []layer{program("usr/bin/x", "/does/not/exist")}}})
+	err := Write(io.Discard, Image{Name: "x:v1", Layers: []Layer{Of(File{Name: "usr/bin/x", From: "/does/not/exist"})}})
 	if want := "image x:v1: usr/bin/x: stat /does/not/exist: no such file or directory"; !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
-	}
-}
-
-func TestSplitBase(t *testing.T) {
-	dir := t.TempDir()
-	base, proxy := filepath.Join(dir, "base"), filepath.Join(dir, "proxy")
-	files := []file{{name: "etc/passwd", mode: 0o644, text: "root"}, {name: "proxy.tar", mode: 0o644, text: "tools"}, {name: "usr/proxy.tar", mode: 0o644, text: "another"}}
-	stream := write(t, func(w io.Writer) error { return writeFiles(w, files) })
-	if err := splitBase(bytes.NewReader(stream), base, proxy); err != nil {
-		t.Fatal(err)
-	}
-	left, err := os.ReadFile(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"etc/": "", "etc/passwd": "root", "usr/": "", "usr/proxy.tar": "another"}
-	if diff := cmp.Diff(want, contents(t, left)); diff != "" {
-		t.Errorf("base (-want +got):\n%s", diff)
-	}
-	if got, err := os.ReadFile(proxy); string(got) != "tools" || err != nil {
-		t.Errorf("proxy %q, %v", got, err)
-	}
-
-	without := write(t, func(w io.Writer) error { return writeFiles(w, files[:1]) })
-	for name, row := range map[string]struct {
-		stream []byte
-		want   string
-	}{
-		"without proxy.tar": {without, "the base has no file proxy.tar"}, "cut off": {without[:len(without)/4], "unexpected EOF"},
-	} {
-		if err := splitBase(bytes.NewReader(row.stream), base, proxy); err == nil || !strings.Contains(err.Error(), row.want) {
-			t.Errorf("%s: error %v, want %s", name, err, row.want)
-		}
 	}
 }

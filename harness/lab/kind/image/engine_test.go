@@ -13,6 +13,7 @@ import (
 
 	"github.com/faultline-lab/faultline/harness/internal/undo"
 	"github.com/faultline-lab/faultline/harness/lab"
+	"github.com/faultline-lab/faultline/harness/lab/kind/engine"
 )
 
 // fakeDocker puts a docker into PATH that runs script, and returns the file that each of its command lines goes to.
@@ -20,7 +21,7 @@ func fakeDocker(t *testing.T, script string) (calls string) {
 	t.Helper()
 	dir := t.TempDir()
 	calls = filepath.Join(dir, "calls")
-	text := "#!/bin/sh\necho \"$*\" >>" + calls + "\n" + `[ "$1" = info ] && echo linux/x86_64 /does/not/exist && exit` + "\n" + script
+	text := "#!/bin/sh\necho \"$*\" >>" + calls + "\n" + `[ "$1" = info ] && echo '{"ServerVersion": "20.10", "OSType": "linux", "Architecture": "x86_64", "DockerRootDir": "/does/not/exist"}' && exit` + "\n" + script
 	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +91,14 @@ func TestWhatThisMachineLacks(t *testing.T) {
 		setup func()
 		want  []string
 	}{
-		{"no docker", func() { t.Setenv("PATH", empty) }, []string{"\n  - docker: install Docker"}},
+		{"no docker", func() { t.Setenv("PATH", empty) }, []string{"\n  - Docker or Podman: the command docker is not on the PATH"}},
 		{"no daemon", func() {
 			fakeDocker(t, "")
 			text := "#!/bin/sh\necho Cannot connect to the Docker daemon >&2; exit 1\n"
 			if err := os.WriteFile(filepath.Join(strings.Split(os.Getenv("PATH"), ":")[0], "docker"), []byte(text), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"a Docker daemon that answers: docker info: exit status 1 Cannot connect to the Docker daemon: start it"}},
+		}, []string{"no daemon of Docker's answers: docker info --format {{json .}}: exit status 1: Cannot connect to the Docker daemon", "start it"}},
 		{"no go", func() {
 			fakeDocker(t, "exit 0")
 			if err := os.Symlink("/bin/true", filepath.Join(empty, "debootstrap")); err != nil {
@@ -124,7 +125,7 @@ func TestWhatThisMachineLacks(t *testing.T) {
 
 func TestRoomIsStated(t *testing.T) {
 	w := testWork(t)
-	w.docker = &docker{root: "/does/not/exist"}
+	w.engine = &builder{&engine.Engine{Root: "/does/not/exist"}}
 	err := w.check(t.Context(), []stage{{name: stagePause, disk: 1 << 40}})
 	if want := " MB are free, 1099511629776 MB are needed: make room, or choose another place with --cache"; !errors.Is(err, lab.ErrUnsupported) || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
@@ -136,7 +137,7 @@ func TestRoomIsStated(t *testing.T) {
 
 func TestWhatAKilledBuildLeftIsRemoved(t *testing.T) {
 	calls := fakeDocker(t, `[ "$1" = ps ] && echo c1 sha256:i1; [ "$1" != rmi ]`)
-	d, err := newDocker(t.Context())
+	d, err := newBuilder(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestWhatAKilledBuildLeftIsRemoved(t *testing.T) {
 func TestWhatWasMadeIsTakenBackAfterAnInterrupt(t *testing.T) {
 	calls := fakeDocker(t, "case $1 in import) cat >/dev/null; echo sha256:i1;; create) echo c1;; esac")
 	ctx, cancel := context.WithCancel(t.Context())
-	d, err := newDocker(ctx)
+	d, err := newBuilder(ctx, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestWhatWasMadeIsTakenBackAfterAnInterrupt(t *testing.T) {
 		t.Fatalf("made %s, %s, %v", image, container, err)
 	}
 	cancel()
-	if err := d.run(ctx, nil, io.Discard, "start", "c1"); !errors.Is(err, context.Canceled) {
+	if err := d.Stream(ctx, nil, io.Discard, "start", "c1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 	if err := u.Unwind(); err != nil {
@@ -186,16 +187,16 @@ func TestFeedSaysWhoFailed(t *testing.T) {
 		name, script, want string
 		write              error
 	}{
-		{"docker", "echo no room >&2; exit 1", "docker load: exit status 1\nno room", nil},
+		{"docker", "echo no room >&2; exit 1", "docker load: exit status 1: no room", nil},
 		{"what is written", "cat >/dev/null", "no binary", errors.New("no binary")},
-		{"both", "cat >/dev/null; echo half an archive >&2; exit 1", "docker load: exit status 1\nhalf an archive\nno binary", errors.New("no binary")},
+		{"both", "cat >/dev/null; echo half an archive >&2; exit 1", "docker load: exit status 1: half an archive\nno binary", errors.New("no binary")},
 		{"neither", "cat", "", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			fakeDocker(t, row.script)
 			w := testWork(t)
 			var err error
-			if w.docker, err = newDocker(t.Context()); err != nil {
+			if w.engine, err = newBuilder(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
@@ -215,16 +216,5 @@ func TestFeedSaysWhoFailed(t *testing.T) {
 				t.Errorf("no error, want %q; %d bytes came out", row.want, out.Len())
 			}
 		})
-	}
-}
-
-func TestTailKeepsTheEnd(t *testing.T) {
-	var s tail
-	for range 1000 {
-		_, _ = s.Write([]byte("a line\n"))
-	}
-	_, _ = s.Write([]byte("the last\n"))
-	if err := s.err(); len(err.Error()) > tailSize || !strings.HasSuffix(err.Error(), "a line\nthe last") {
-		t.Errorf("kept %q", err)
 	}
 }

@@ -1,4 +1,8 @@
-package image
+// Package archive writes what container engines and containerd read: tar streams of files, and archives of images.
+//
+// In: files and images, as values. Out: a stream, the same bytes for the same input: no time and no user of this machine gets
+// into it.
+package archive
 
 import (
 	"archive/tar"
@@ -9,28 +13,29 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"time"
 )
 
-// file is a file of an image or of a node, root's: its content is that of the file at from, or else text.
-type file struct {
-	name string // without a slash in front
-	mode int64
-	from string
-	text string
+// File is a file of an image or of a node, root's: its content is that of the file at From, or else Data.
+type File struct {
+	Name string // without a slash in front
+	Mode int64
+	From string
+	Data []byte
 }
 
-// layer is one layer of an image: what write writes is a tar stream, the same each time.
-type layer struct{ write func(io.Writer) error }
+// Layer is one layer of an image: what write writes is a tar stream, the same each time.
+type Layer struct{ write func(io.Writer) error }
 
-// filesLayer is a layer of files, with the directories that they are in.
-func filesLayer(files ...file) layer {
-	return layer{func(w io.Writer) error { return writeFiles(w, files) }}
+// Of is a layer of files, with the directories that they are in.
+func Of(files ...File) Layer {
+	return Layer{func(w io.Writer) error { return WriteFiles(w, files...) }}
 }
 
-// tarLayer is a layer that lies in a file.
-func tarLayer(name string) layer {
-	return layer{func(w io.Writer) error { return copyFile(w, name) }}
+// Tar is a layer that lies in a file.
+func Tar(name string) Layer {
+	return Layer{func(w io.Writer) error { return copyFile(w, name) }}
 }
 
 func copyFile(w io.Writer, name string) error {
@@ -43,17 +48,16 @@ func copyFile(w io.Writer, name string) error {
 	return err
 }
 
-// writeFiles writes a tar stream of files, each directory before what is in it. No time and no user of this machine gets
-// into it: the same files give the same bytes.
-func writeFiles(w io.Writer, files []file) error {
+// WriteFiles writes a tar stream of files, each directory before what is in it.
+func WriteFiles(w io.Writer, files ...File) error {
 	t := tar.NewWriter(w)
 	made := map[string]bool{".": true}
 	for _, f := range files {
-		if err := writeDirs(t, path.Dir(f.name), made); err != nil {
+		if err := writeDirs(t, path.Dir(f.Name), made); err != nil {
 			return err
 		}
 		if err := f.write(t); err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
 	return t.Close()
@@ -70,16 +74,16 @@ func writeDirs(t *tar.Writer, dir string, made map[string]bool) error {
 	return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: time.Unix(0, 0)})
 }
 
-func (f file) write(t *tar.Writer) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, ModTime: time.Unix(0, 0), Size: int64(len(f.text))}
-	if f.from == "" {
+func (f File) write(t *tar.Writer) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Mode: f.Mode, ModTime: time.Unix(0, 0), Size: int64(len(f.Data))}
+	if f.From == "" {
 		if err := t.WriteHeader(h); err != nil {
 			return err
 		}
-		_, err := io.WriteString(t, f.text)
+		_, err := t.Write(f.Data)
 		return err
 	}
-	info, err := os.Stat(f.from)
+	info, err := os.Stat(f.From)
 	if err != nil {
 		return err
 	}
@@ -87,14 +91,14 @@ func (f file) write(t *tar.Writer) error {
 	if err := t.WriteHeader(h); err != nil {
 		return err
 	}
-	return copyFile(t, f.from)
+	return copyFile(t, f.From)
 }
 
-// component is the image of one of Kubernetes' components.
-type component struct {
-	name       string // with its tag
-	entrypoint []string
-	layers     []layer // the lowest first
+// Image is an image for this machine's architecture.
+type Image struct {
+	Name       string // with its tag
+	Entrypoint []string
+	Layers     []Layer // the lowest first
 }
 
 // The parts of an image's configuration that containerd reads (OCI image specification, config.md).
@@ -120,20 +124,20 @@ type (
 	}
 )
 
-// writeArchive writes images in one archive, as `docker save` does. Each layer is written twice, the first time to see
+// Write writes images in one archive, as `docker save` does. Each layer is written twice, the first time to see
 // what it is called and how long it is.
-func writeArchive(w io.Writer, components []component) error {
+func Write(w io.Writer, images ...Image) error {
 	t := tar.NewWriter(w)
 	var manifest []manifestEntry
-	for _, c := range components {
-		entry := manifestEntry{RepoTags: []string{c.name}}
-		config := ociConfig{Architecture: "amd64", OS: "linux", RootFS: ociRootFS{Type: "layers"}, Config: ociRun{
-			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Entrypoint: c.entrypoint,
+	for _, c := range images {
+		entry := manifestEntry{RepoTags: []string{c.Name}}
+		config := ociConfig{Architecture: runtime.GOARCH, OS: "linux", RootFS: ociRootFS{Type: "layers"}, Config: ociRun{
+			Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, Entrypoint: c.Entrypoint,
 		}}
-		for _, l := range c.layers {
+		for _, l := range c.Layers {
 			id, err := writeLayer(t, l)
 			if err != nil {
-				return fmt.Errorf("image %s: %w", c.name, err)
+				return fmt.Errorf("image %s: %w", c.Name, err)
 			}
 			entry.Layers = append(entry.Layers, id+".tar")
 			config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, "sha256:"+id)
@@ -144,7 +148,7 @@ func writeArchive(w io.Writer, components []component) error {
 		}
 		sum := sha256.Sum256(text)
 		entry.Config = hex.EncodeToString(sum[:]) + ".json"
-		if err := (file{name: entry.Config, mode: 0o644, text: string(text)}).write(t); err != nil {
+		if err := (File{Name: entry.Config, Mode: 0o644, Data: text}).write(t); err != nil {
 			return err
 		}
 		manifest = append(manifest, entry)
@@ -153,14 +157,14 @@ func writeArchive(w io.Writer, components []component) error {
 	if err != nil {
 		return err
 	}
-	if err := (file{name: "manifest.json", mode: 0o644, text: string(text)}).write(t); err != nil {
+	if err := (File{Name: "manifest.json", Mode: 0o644, Data: text}).write(t); err != nil {
 		return err
 	}
 	return t.Close()
 }
 
 // writeLayer writes a layer as a file of the archive and returns its digest.
-func writeLayer(t *tar.Writer, l layer) (id string, err error) {
+func writeLayer(t *tar.Writer, l Layer) (id string, err error) {
 	sum, size := sha256.New(), &counter{}
 	if err := l.write(io.MultiWriter(sum, size)); err != nil {
 		return "", err
