@@ -45,7 +45,7 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 		Expect(r.Out).To(gbytes.Say(`node node \(faultline-hairpin-[0-9a-f]{4}-control-plane\) is running`))
 		markdown, err := os.ReadFile(s.report("cache") + "/report.md")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(string(markdown)).To(MatchRegexp(`\nBrokenLab: .*/kubeconfig: no space left on device\n\n    node node .*(\n      .*)+\n      journal:\n        \S`))
+		Expect(string(markdown)).To(MatchRegexp(`\n    up: .*/kubeconfig: no space left on device\n    node node .*(\n      .*)+\n      journal:\n        \S`))
 		Expect(inDocker(ctx)).To(Equal(before))
 	}, SpecTimeout(clusterTimeout))
 
