@@ -39,6 +39,7 @@ type Trial struct {
 	passed       []string          // what is wrong with those before it
 	labs         int               // how many may be up at once
 	builds       chan struct{}     // holds a value for each that is in building, or restarts kube-proxies
+	ahead        *ahead            // nil before the first lab is up
 	main         *part             // what the others follow from
 	telling      sync.Mutex        // held while Tell hears
 }
@@ -68,6 +69,11 @@ func (t *Trial) Run(ctx context.Context) (verdict.Trial, error) {
 
 	stand := &stand{part: t.main}
 	defer stand.close()
+	defer func() {
+		if t.ahead != nil {
+			t.ahead.close()
+		}
+	}()
 	if err := stand.showFirst(ctx); err != nil {
 		t.judgeFault(unbuilt(ctx, err))
 		return t.finish(ctx)

@@ -1,14 +1,17 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/faultline-lab/faultline/harness/scenario"
 	"github.com/faultline-lab/faultline/harness/verdict"
 )
 
@@ -69,14 +72,18 @@ type job struct {
 	see   func(ctx context.Context, p *part, s *stand) error // the error ends the trial
 	judge func()                                             // set by see: what waits until every job is through; may be nil
 	own   bool                                               // needs no lab that has shown the fault
+	waits int                                                // by what the scenario says
 	runs  int                                                // commands and restarts
 }
 
 // jobs is what is left to do once the fault has been shown, in the order of the story.
 func (t *Trial) jobs() []*job {
-	all := []*job{{see: t.measureFirst}}
+	var all []*job
+	if t.Scenario.Matrix != nil {
+		all = append(all, &job{see: t.measureFirst, waits: math.MaxInt})
+	}
 	add := func(tried *verdict.Tried, k kind, late bool) {
-		j := &job{own: len(tried.Fix.Set) > 0, runs: len(tried.Fix.Run) + len(tried.Fix.Undo)}
+		j := &job{own: len(tried.Fix.Set) > 0, waits: t.waits(tried.Fix, k), runs: len(tried.Fix.Run) + len(tried.Fix.Undo)}
 		j.see = func(ctx context.Context, p *part, s *stand) error {
 			j.judge = t.try(ctx, p, s, tried, k)
 			if !late && j.judge != nil {
@@ -106,6 +113,28 @@ func (t *Trial) jobs() []*job {
 	return all
 }
 
+// waits is how often something is waited for under a fix: the answer that an inert fix does not bring, and another symptom
+// than the fault's, controls that it breaks, the matrix, whose cells are asked at once and then some one by one, and
+// kube-proxies.
+func (t *Trial) waits(f scenario.Fix, k kind) int {
+	n := len(f.Breaks)
+	if k.name == inert.name {
+		n++
+	}
+	if f.Symptom != nil {
+		n++
+	}
+	if slices.Contains(t.Scenario.Matrix.Phases(), f.Name) {
+		n += 2
+	}
+	for _, actions := range [][]scenario.Action{f.Run, f.Undo} {
+		if slices.ContainsFunc(actions, func(a scenario.Action) bool { return a.Restart != "" }) {
+			n++
+		}
+	}
+	return n
+}
+
 // carryOut does all jobs, on as many labs at once as the place has room for. first has shown the fault.
 //
 // Nothing that is seen on a lab depends on what is done on others, as they share no namespace: side by side or one after
@@ -122,7 +151,7 @@ func (t *Trial) carryOut(ctx context.Context, first *stand, jobs []*job) error {
 	for i := range workers {
 		s, j := first, queue.next() // the matrix is the first stand's
 		if i > 0 {
-			s = &stand{}
+			s = &stand{ahead: t.ahead.nth(i - 1)}
 		}
 		g.Go(func() error {
 			defer s.close()
@@ -160,16 +189,18 @@ type queue struct {
 	jobs []*job
 }
 
-// longestFirst puts what takes long to the front, so that little is waited for at the end: the matrix stays the first,
-// and what needs a lab of its own comes last.
+// longestFirst puts what takes long to the front, so that little is waited for at the end: the matrix before anything, and
+// what needs a lab of its own at the end.
 func (q *queue) longestFirst() {
-	weight := func(j *job) int {
+	last := func(j *job) int {
 		if j.own {
-			return -1
+			return 1
 		}
-		return j.runs
+		return 0
 	}
-	slices.SortStableFunc(q.jobs[1:], func(a, b *job) int { return weight(b) - weight(a) })
+	slices.SortStableFunc(q.jobs, func(a, b *job) int {
+		return cmp.Or(last(a)-last(b), b.waits-a.waits, b.runs-a.runs)
+	})
 }
 
 // next is a job that nobody has begun, or nil.

@@ -17,24 +17,28 @@ import (
 // stand keeps the base lab for the fixes that act on a live one. It hands the lab out only while the last thing seen on
 // it was the fault in full, and builds a fresh one otherwise.
 type stand struct {
-	part  *part  // that it is at work for
-	bench *bench // nil before the first lab and after one was given up
-	shown bool   // the last thing seen on bench was the fault, evidence and all
+	part  *part      // that it is at work for
+	bench *bench     // nil before the first lab and after one was given up
+	shown bool       // the last thing seen on bench was the fault, evidence and all
+	ahead chan built // where its first fresh lab comes from; nil builds it
 }
 
 // showFirst builds the base lab, asks the controls and shows the fault, into the trial.
 func (s *stand) showFirst(ctx context.Context) error {
 	p := s.part
-	if err := s.build(ctx, "build the lab"); err != nil {
+	b, err := p.build(ctx, "build the lab", p.trial.base)
+	if err != nil {
 		var e *lab.DescribedError
 		if errors.As(err, &e) {
 			p.describe(e.Documents)
 		}
 		return err
 	}
+	s.bench = b
+	p.trial.ahead = p.trial.buildAhead(ctx)
 	defer func() { s.bench.describe(ctx) }() // whether the fault was there or not, and if the lab has died, too
 	seen := &verdict.FaultSeen{}
-	err := p.phase(ctx, "controls", func() (err error) {
+	err = p.phase(ctx, "controls", func() (err error) {
 		seen.Controls, err = s.bench.controls(ctx)
 		return err
 	})
@@ -59,11 +63,13 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 		return s.bench, nil
 	}
 	s.close()
-	if err := s.build(ctx, "build a fresh lab"); err != nil {
+	b, err := s.fresh(ctx)
+	if err != nil {
 		return nil, err
 	}
+	s.bench = b
 	var seen *verdict.FaultSeen
-	err := s.part.phase(ctx, "fault", func() (err error) {
+	err = s.part.phase(ctx, "fault", func() (err error) {
 		seen, err = s.bench.show(ctx)
 		return err
 	})
@@ -77,12 +83,6 @@ func (s *stand) faulty(ctx context.Context) (*bench, error) {
 	return s.bench, nil
 }
 
-func (s *stand) build(ctx context.Context, phase string) error {
-	b, err := s.part.build(ctx, phase, s.part.trial.base)
-	s.bench, s.shown = b, false
-	return err
-}
-
 // close gives the lab up. What goes wrong is told, not returned: the trial's results stand.
 func (s *stand) close() {
 	if s.bench != nil {
@@ -94,7 +94,7 @@ func (s *stand) close() {
 // bench is a lab that is up, with the names of its topology: what probes and evidence are taken on.
 type bench struct {
 	trial *Trial
-	part  atomic.Pointer[part] // what it is used for; the lab's progress is told by others
+	part  atomic.Pointer[part] // what it is used for, nil while nobody does; the lab's progress is told by others
 	setup setup
 	lab   lab.Lab
 }
@@ -102,17 +102,23 @@ type bench struct {
 func (p *part) build(ctx context.Context, phase string, s setup) (*bench, error) {
 	b := &bench{trial: p.trial, setup: s}
 	b.part.Store(p)
-	err := p.phase(ctx, phase, func() error {
-		ctx := lab.WithProgress(ctx, func(line string) { b.tell(Event{Kind: Progress, Text: line}) })
-		return p.trial.busy(ctx, func() (err error) {
-			b.lab, err = p.trial.Runtime.Up(ctx, s.plan)
-			return err
-		})
-	})
-	if err != nil {
+	if err := p.phase(ctx, phase, func() error { return b.up(ctx) }); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// up builds the lab.
+func (b *bench) up(ctx context.Context) error {
+	ctx = lab.WithProgress(ctx, func(line string) {
+		if b.part.Load() != nil {
+			b.tell(Event{Kind: Progress, Text: line})
+		}
+	})
+	return b.trial.busy(ctx, func() (err error) {
+		b.lab, err = b.trial.Runtime.Up(ctx, b.setup.plan)
+		return err
+	})
 }
 
 func (b *bench) tell(e Event) { b.part.Load().tell(e) }

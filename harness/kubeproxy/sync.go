@@ -26,8 +26,9 @@ type Node interface {
 const (
 	// pollEvery is how often the kernel is asked. nf_tables, IPVS and ipset cannot be subscribed to as one.
 	pollEvery = 100 * time.Millisecond
-	// syncLimit bounds a wait whose context has no deadline. nftables mode took over 20 s in a guest without KVM.
-	syncLimit = 2 * time.Minute
+	// syncLimit bounds a wait whose context has no deadline. Nothing but the limit tells a kube-proxy that stands still
+	// from one that is slow: without KVM, on a machine with other work, three in IPVS mode took over two minutes.
+	syncLimit = 5 * time.Minute
 )
 
 // check looks at the kernel once and says in words what it lacks for services, or has too much.
@@ -43,7 +44,7 @@ var checks = map[string]check{
 // with exactly its backends, refusal where there are none, and the rules that lead there and that masquerade. A packet
 // sent after that meets a complete ruleset.
 //
-// It waits until ctx ends, two minutes if ctx has no deadline. The error is then a *NotInSyncError.
+// It waits until ctx ends, five minutes if ctx has no deadline. The error is then a *NotInSyncError.
 func WaitInSync(ctx context.Context, n Node, mode string, services []plan.Service) error {
 	look, ok := checks[mode]
 	if !ok {

@@ -127,11 +127,43 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 		return f.askUDP(c)
 	}
 	f.at = connected
+	tcp := c.(*net.TCPConn)
+	if err := f.bound(tcp); err != nil {
+		return answer{}, fmt.Errorf("bound the wait for acknowledgements: %w", err)
+	}
 	a, err := f.askTCP(c)
 	if err != nil {
-		forget(c.(*net.TCPConn))
+		forget(tcp)
 	}
 	return a, err
+}
+
+// bound makes the kernel give the connection up when it has sent the same data, without acknowledgement, as often as it sends
+// a SYN before the timeout, and has then waited as long: it sends data again after an RTO (200 ms and more, by the handshake's
+// round trip), a SYN after a second. The kernel counts from the first retransmission (retransmits_timed_out in
+// net/ipv4/tcp_timer.c). Where data was acknowledged the path is whole, and the answer is waited for until the timeout.
+func (f *flow) bound(c *net.TCPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		var info *unix.TCPInfo
+		if info, set = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); set != nil {
+			return
+		}
+		rto := time.Duration(info.Rto) * time.Microsecond
+		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged(f.Timeout, rto).Milliseconds()))
+	})
+	return errors.Join(err, set)
+}
+
+// unacknowledged is how long data is sent again in vain. A SYN is sent again after 1 s, doubled each time: of the timeout's
+// rest the last second is for the answer to the last one.
+func unacknowledged(timeout, rto time.Duration) time.Duration {
+	retransmitting := max(0, timeout-2*time.Second)
+	return time.Duration(retransmitting.Seconds()*float64(rto)) + time.Second
 }
 
 // forget lets the kernel drop what was never acknowledged when it would send it again: that would be counted around the

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +244,64 @@ func TestOneLostDatagramIsNoFailure(t *testing.T) {
 	}
 	if o.Outcome != Delivered || o.Peer != "late" || o.Took < time.Second {
 		t.Errorf("want delivered by late after a second: %+v", o)
+	}
+}
+
+// Data gets as many chances as a SYN, whether it, its acknowledgement or the answer is what is late.
+func TestDataIsSentAgain(t *testing.T) {
+	testns.Need(t)
+	serve(t, Server{Name: "web-1", TCP: []uint16{1005, 1006}})
+	handle(t, 2012, func(c net.Conn) {
+		b := make([]byte, 1024)
+		n, _ := c.Read(b)
+		token, _, _ := parseGreeting(b[:n])
+		<-time.After(2500 * time.Millisecond) // longer than data would be sent again
+		source := c.RemoteAddr().(*net.TCPAddr).AddrPort()
+		c.Write(answer{Token: token, Peer: "slow", Source: source}.line())
+	})
+	for name, row := range map[string]struct {
+		to     string
+		want   Outcome
+		detail string
+	}{
+		"three lost segments are no failure":       {"127.0.0.1:1005", Delivered, ""},
+		"what was acknowledged is waited for":      {"127.0.0.1:2012", Delivered, ""},
+		"what is never acknowledged is in vain":    {"127.0.0.1:1006", ConnectedNoData, "read: connection timed out"},
+		"so is a SYN, but not before the deadline": {"127.0.0.1:1001", Timeout, "connect: i/o timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, err := Dial(context.Background(), Request{Proto: TCP, To: netip.MustParseAddrPort(row.to)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Outcome != row.want || o.Detail != row.detail {
+				t.Errorf("%s %q, want %s %q", o.Outcome, o.Detail, row.want, row.detail)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		out, err := exec.Command("nft", "list", "counter", "inet", "t", "lost").CombinedOutput()
+		_, rest, _ := strings.Cut(string(out), "packets ")
+		var sent int
+		if _, scan := fmt.Sscan(rest, &sent); err != nil || scan != nil || sent < 3 {
+			t.Errorf("data was sent %d times, a SYN is sent three times: %v: %s", sent, err, out)
+		}
+	})
+}
+
+func TestUnacknowledged(t *testing.T) {
+	const ms = time.Millisecond
+	for _, row := range []struct{ timeout, rto, want time.Duration }{
+		{4 * time.Second, time.Second, 3 * time.Second}, // after the first second, as a SYN
+		{4 * time.Second, 200 * ms, 1400 * ms},
+		{16 * time.Second, 200 * ms, 3800 * ms},
+		{1500 * ms, 200 * ms, time.Second},
+		{100 * ms, 3 * time.Second, time.Second},
+	} {
+		if got := unacknowledged(row.timeout, row.rto); got != row.want {
+			t.Errorf("timeout %s, RTO %s: %s, want %s", row.timeout, row.rto, got, row.want)
+		}
 	}
 }
 

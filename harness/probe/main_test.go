@@ -23,12 +23,15 @@ func setUp() error {
 		ip route add blackhole 198.51.100.3
 		nft -f - <<-END
 			table inet t {
+				counter lost { }
 				chain in {
 					type filter hook input priority filter; policy accept
 					tcp dport 1001 drop
 					udp dport 1001 drop
 					tcp dport 1002 reject with icmpx host-unreachable
 					tcp dport 1003 ct state established drop
+					tcp dport 1005 tcp flags psh limit rate 1/day burst 3 packets drop
+					tcp dport 1006 tcp flags psh counter name lost drop
 				}
 				chain out {
 					type filter hook output priority filter; policy accept

@@ -16,7 +16,7 @@ type Outcome string
 // The outcomes, from best to worst.
 const (
 	Delivered       Outcome = "delivered"         // the server's whole answer came back
-	ConnectedNoData Outcome = "connected-no-data" // the TCP handshake ended, and then no whole answer came before the timeout or the server's FIN
+	ConnectedNoData Outcome = "connected-no-data" // the TCP handshake ended, and then no whole answer came before the timeout or the server's FIN, or data was sent in vain
 	Timeout         Outcome = "timeout"           // no handshake (TCP) or no answer (UDP) before the timeout
 	Refused         Outcome = "refused"           // ECONNREFUSED: a RST to the SYN, or ICMP port unreachable
 	Reset           Outcome = "reset"             // ECONNRESET, EPIPE: a RST after the handshake
@@ -36,7 +36,9 @@ const (
 )
 
 // DefaultTimeout bounds a probe that names none. It spans the first two retransmissions of a SYN (after 1 s and 3 s),
-// so that one lost packet is not taken for a failure.
+// so that one lost packet is not taken for a failure. Data on a connection is sent again after a fraction of that: where it is
+// never acknowledged the probe ends once it was sent as often as a SYN and a second has passed, whoever asks and whatever
+// is expected.
 const DefaultTimeout = 4 * time.Second
 
 // Request is one question, with addresses in place of names.

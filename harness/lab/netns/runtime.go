@@ -66,7 +66,7 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 }
 
 // labs is how many labs get on at once: a lab mostly waits for packets that do not come.
-func labs() int { return 2 * runtime.GOMAXPROCS(0) }
+func labs() int { return 3 * runtime.GOMAXPROCS(0) }
 
 // builds is how many of them may keep the processors busy: kube-proxies start on all nodes of a lab at once. More would
 // take longer together, and hold up the answers to the probes of others.

@@ -97,7 +97,7 @@ func (r *Runtime) start(ctx context.Context, on *ground, a qemu.Accelerator, f f
 	}
 	g := &guest{process: p, fit: f}
 	if g.client, err = r.dial(ctx, p, limit); err != nil {
-		err = withConsole(fmt.Errorf("%w: %w", errBoot, err), p)
+		err = starved(withConsole(fmt.Errorf("%w: %w", errBoot, err), p), p)
 		return nil, errors.Join(err, p.Close())
 	}
 	g.took = time.Since(began)

@@ -29,9 +29,13 @@ func withConsole(err error, p *qemu.Process) error {
 // deathLimit is how long a guest whose connection is lost may take to die. A panic prints its trace first.
 const deathLimit = 5 * time.Second
 
-// explain returns err, with the reason when it is about a guest that was lost.
+// explain returns err, with the reason when it is about a guest that was lost or too slow.
 func (g *guest) explain(err error) error {
-	if !errors.Is(err, agent.ErrLost) {
+	switch {
+	case errors.Is(err, agent.ErrLost):
+	case errors.Is(err, context.DeadlineExceeded):
+		return starved(err, g.process)
+	default:
 		return err
 	}
 	late := time.NewTimer(deathLimit)
@@ -40,7 +44,7 @@ func (g *guest) explain(err error) error {
 	case <-g.process.Done():
 		return withConsole(fmt.Errorf("%w: %w", err, g.process.Err()), g.process)
 	case <-late.C:
-		return withConsole(fmt.Errorf("%w: the guest still runs", err), g.process)
+		return starved(withConsole(fmt.Errorf("%w: the guest still runs", err), g.process), g.process)
 	}
 }
 

@@ -108,7 +108,12 @@ func (m *Machine) commandLine() string {
 		// A microvm has no other clock to measure the counter against, and under load the measurement fails: "could
 		// not calculate TSC khz", and the boot hangs. Under TCG the guest reads the host's own counter, so the host
 		// can tell (Documentation/admin-guide/kernel-parameters.txt, tsc_early_khz).
-		p = append(p, "tsc_early_khz="+strconv.Itoa(m.TSC))
+		//
+		// Nor has it one to watch the counter with. Kernels before 7.1 take their own ticks for it (1432f9d4e8aa,
+		// "Don't use non-continuous clocksources as watchdog"), and a guest loses ticks when the host has other work.
+		// They would call the counter unstable and go on without it: no timer finer than a tick, and a clock that
+		// loses half of the time.
+		p = append(p, "tsc_early_khz="+strconv.Itoa(m.TSC), "tsc=reliable")
 	}
 	return strings.Join(p, " ")
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,7 +17,7 @@ func TestArgs(t *testing.T) {
 		want    string
 	}{
 		{
-			"a microvm under TCG has one processor, is told the counter's frequency, and has no cmpxchg16b",
+			"a microvm under TCG has one processor, is told the counter's frequency and to trust it, and has no cmpxchg16b",
 			Machine{Kernel: "/k", Board: Microvm, Accelerator: TCG, TSC: 2596118, Init: "/init"},
 			`-nodefaults -no-user-config -no-reboot -display none
 -M microvm
@@ -26,7 +27,7 @@ func TestArgs(t *testing.T) {
 -m 2048
 -kernel /k
 -initrd /proc/self/fd/3
--append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on tsc_early_khz=2596118
+-append rdinit=/init console=ttyS0 panic=-1 oops=panic reboot=t random.trust_cpu=on tsc_early_khz=2596118 tsc=reliable
 -serial stdio
 -device virtio-serial-device
 -chardev socket,id=wire,fd=4
@@ -101,5 +102,15 @@ func TestQEMUThatRefuses(t *testing.T) {
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestScheduled(t *testing.T) {
+	ran, _, err := scheduled(os.Getpid())
+	if err != nil || ran <= 0 || ran > time.Hour {
+		t.Errorf("this process ran for %v: %v", ran, err)
+	}
+	if ran, waited, err := scheduled(0); ran != 0 || waited != 0 || err != nil { // no process has this ID
+		t.Errorf("a process that is gone ran for %v and waited %v: %v", ran, waited, err)
 	}
 }
