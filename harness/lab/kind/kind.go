@@ -152,7 +152,7 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (_ lab.Lab, err error) {
 	l := &clusterLab{runtime: r, engine: e, layout: lay, image: image}
 	u.Push(l.discard)
 	if err := l.build(ctx); err != nil {
-		return nil, fmt.Errorf("up: %w", l.described(ctx, err))
+		return nil, fmt.Errorf("up: %w", l.described(ctx, r.withAdvice(ctx, e.Output, err)))
 	}
 	r.mu.Lock()
 	closed := r.closed

@@ -227,6 +227,25 @@ func TestImageThatIsNowhere(t *testing.T) {
 	}
 }
 
+func TestImageOfAnotherVersion(t *testing.T) {
+	if err := withVersion(nil, "mine", "v1.36.3", "v1.36.3"); err != nil {
+		t.Errorf("the same version: %v", err)
+	}
+	var u *lab.UnsupportedError
+	lacks := missing("ip_vs", "load it")
+	if err := withVersion(lacks, "mine", "v1.36.4", "v1.36.3"); !errors.As(err, &u) || len(u.Missing) != 2 ||
+		u.Missing[1] != (lab.Missing{
+			What: "kube-proxy v1.36.3 in the node image mine, which is of Kubernetes v1.36.4",
+			Do:   "run with --kube-proxy v1.36.4, or name an image of v1.36.3 with --node-image",
+		}) {
+		t.Errorf("another version: %v", err)
+	}
+	broken := errors.New("the agent is gone")
+	if err := withVersion(broken, "mine", "v1.36.4", "v1.36.3"); !errors.Is(err, broken) {
+		t.Errorf("where the check broke: %v", err)
+	}
+}
+
 func TestCheckNamesAllThatIsMissing(t *testing.T) {
 	const (
 		dynamic = "a statically linked faultline for the pods ("

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -303,10 +304,10 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 		}
 		fmt.Fprintf(&b, "\nnode %s (%s) is %s", m, node, strings.TrimSpace(string(state)))
 		for _, tail := range [][]string{
-			{"logs", "--tail", "8", node},
-			{"exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
+			{"console", "logs", "--tail", "8", node},
+			{"journal", "exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
 		} {
-			if out, err := c.site.engine.Output(ctx, tail...); err == nil && len(out) > 0 {
+			if out, err := c.site.engine.Output(ctx, tail[1:]...); err == nil && len(out) > 0 {
 				fmt.Fprintf(&b, "\n  %s:\n    %s", tail[0], strings.ReplaceAll(clip(lastLines(string(out), 15)), "\n", "\n    "))
 			}
 		}
@@ -319,9 +320,12 @@ func lastLines(s string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
+// colours are what systemd paints its lines with on a console.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
 // clip keeps lines to what a report can show.
 func clip(text string) string {
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(colours.ReplaceAllString(text, ""), "\n")
 	for i, l := range lines {
 		if len(l) > 240 {
 			lines[i] = l[:240] + " ..."
