@@ -38,6 +38,7 @@ type site struct {
 	dir    string
 	host   *ownHost            // nil: this machine
 	user   *syscall.Credential // nil: the user of the tests
+	env    []string            // of runs, besides the usual
 	before traces
 }
 
@@ -104,10 +105,10 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 	GinkgoHelper()
 	c := exec.Command(args[0], args[1:]...)
 	c.Dir = s.path("work")
-	c.Env = []string{
+	c.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.path("home"), "TMPDIR=" + s.path("tmp"), "FAULTLINE_CACHE=" + s.path("cache"),
 		"DOCKER_HOST=" + os.Getenv("DOCKER_HOST"), engine.Variable + "=" + os.Getenv(engine.Variable),
-	}
+	}, s.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	var session *gexec.Session
 	err := s.host.on(func() (err error) {
@@ -123,6 +124,20 @@ func (s *site) startCommand(args ...string) *gexec.Session {
 func (s *site) startRun(report, scenario string, args ...string) *gexec.Session {
 	GinkgoHelper()
 	return s.start(append([]string{"-v", "run", scenario, "--report", s.report(report)}, args...)...)
+}
+
+// onTmpfs is the beginning of a command that has directories of the site on a tmpfs each, of that size. They are in a mount
+// namespace that goes with the command.
+func (s *site) onTmpfs(size string, names ...string) []string {
+	script := ""
+	for _, name := range names {
+		script += fmt.Sprintf("mount -t tmpfs -o size=%s none %q && ", size, s.path(name))
+	}
+	unshare := []string{"unshare", "--mount"}
+	if os.Getuid() != 0 {
+		unshare = append(unshare, "--user", "--map-root-user")
+	}
+	return append(unshare, "sh", "-c", script+`exec "$@"`, "sh")
 }
 
 // began matches the line in which a run tells that a phase begins.

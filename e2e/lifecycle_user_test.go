@@ -44,7 +44,6 @@ var _ = Describe("a user without any rights", alone(), Ordered, ContinueOnFailur
 })
 
 var _ = Describe("a report directory on a full disk", alone(), Label("lifecycle", "netns"), func() {
-	// The tmpfs is of the size and in a mount namespace that goes with the run.
 	for _, size := range []string{"4k", "16k"} {
 		It(fmt.Sprintf("ends a run with the file's name and leaves nothing (%s)", size), func(SpecContext) {
 			adopt()
@@ -53,12 +52,7 @@ var _ = Describe("a report directory on a full disk", alone(), Label("lifecycle"
 			dir := s.report("full")
 			Expect(os.Mkdir(dir, 0o755)).To(Succeed())
 			s.remember()
-			script := fmt.Sprintf(`mount -t tmpfs -o size=%s none %q && exec "$@"`, size, dir)
-			unshare := []string{"unshare", "--mount"}
-			if os.Getuid() != 0 {
-				unshare = append(unshare, "--user", "--map-root-user")
-			}
-			r := s.startCommand(append(unshare, "sh", "-c", script, "sh",
+			r := s.startCommand(append(s.onTmpfs(size, "reports/full"),
 				s.path("faultline"), "run", s.scenario("filtered"), "--runtime", "netns", "--report", dir)...)
 			Eventually(r).WithTimeout(trialTimeout).Should(gexec.Exit(brokenLab))
 			Expect(string(r.Err.Contents())).To(And(ContainSubstring("no space left on device"), MatchRegexp(`%s/\w+\.\w+`, dir)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the linters: Go (golangci-lint, pinned in scripts/tools), shell and YAML.
+# Runs the linters: Go (golangci-lint, pinned in scripts/tools), shell, YAML and GitHub's workflows.
 set -o errexit -o nounset -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,5 +10,7 @@ echo "lint: shell"
 shellcheck scripts/*.sh .ci/run harness/lab/kind/image/*.sh
 echo "lint: YAML"
 yamllint --strict .
+echo "lint: workflows"
+go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 # golangci-lint wants another version of its YAML parser
 echo "lint: modules"
 go mod tidy -diff

@@ -38,7 +38,7 @@ func (p *places) cluster(t *harness.Trial) (lab.Runtime, func()) {
 		builder := &image.Builder{Cache: p.app.cache, Engine: os.Getenv(engine.Variable), Progress: p.makes}
 		c.of = t.Scenario.Name
 		c.runtime = kind.New(kind.Options{
-			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image,
+			Cache: p.app.cache, Name: t.Scenario.Name, Image: p.flags.nodeImage, NodeImage: builder.Image, Plugins: builder.Plugins,
 			Engine: os.Getenv(engine.Variable),
 			Keep:   p.flags.keep, Reuse: p.flags.reuse, Progress: c.say,
 		})

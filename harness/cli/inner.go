@@ -25,7 +25,7 @@ func inner(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int, 
 	case kind.IsShim(args[0], os.Getenv):
 		err = kind.ShimMain(args[1:], os.Getenv)
 	case len(args) == 1 && kind.IsCNI(os.Getenv):
-		err = kind.CNIMain(os.Getenv, stdout)
+		err = kind.CNIMain(os.Getenv, &netns.Inner{}, stdout)
 	case len(args) < 2:
 		return 0, false
 	case args[1] == "probe":

@@ -22,6 +22,35 @@ type End struct {
 // name is how the topology file and messages write e.
 func (e End) name() string { return e.Node + ":" + e.Interface }
 
+// Ends are the interfaces that a step is about: those that it makes or sets up, then what it makes them on. Steps that have
+// this method can be carried out as soon as these are there, on nodes that are.
+func (e End) Ends() []End { return []End{e} }
+
+// Ends are both ends of the pair.
+func (s AddVeth) Ends() []End { return []End{s.A, s.B} }
+
+// Ends are the sub-interface and its parent.
+func (s AddVLAN) Ends() []End { return []End{s.End, {s.Node, s.Parent}} }
+
+// Ends are the macvlan and its parent.
+func (s AddMacvlan) Ends() []End { return []End{s.End, s.Parent} }
+
+// Ends are the tunnel end and its parent, if it has one.
+func (s AddVXLAN) Ends() []End {
+	if s.Parent == "" {
+		return []End{s.End}
+	}
+	return []End{s.End, {s.Node, s.Parent}}
+}
+
+// Ends is the interface that the sysctl is of, or nothing.
+func (s SetSysctl) Ends() []End {
+	if _, name := splitSysctl(s.Name); name != "" {
+		return []End{{s.Node, name}}
+	}
+	return nil
+}
+
 // The steps that make nodes and interfaces.
 type (
 	// AddNode makes a namespace and sets its lo up.

@@ -97,3 +97,50 @@ func TestWhatCountsAsADifference(t *testing.T) {
 		})
 	}
 }
+
+// The reports are of the judge, not of this test: what it says is what the comparison has to say.
+func TestComparisonSaysWhatTheJudgeSaw(t *testing.T) {
+	s := experiment()
+	judged := func(change func(*verdict.Trial)) Report {
+		all := trial()
+		change(&all)
+		all.Judgement = verdict.JudgeFault(s, *all.Fault)
+		for i, f := range all.Fixes {
+			if f.Seen != nil {
+				all.Fixes[i].Judgement = verdict.JudgeFix(s, f.Fix, *f.Seen)
+			}
+		}
+		return New(all, maker)
+	}
+	in := func(name string, r Report) Column { return Column{Runtime: name, Reports: []Report{r}} }
+	netns := judged(func(*verdict.Trial) {})
+	for _, row := range []struct {
+		name   string
+		kind   func(*verdict.Trial)
+		differ int
+		says   string
+	}{
+		{"another count in the evidence", func(t *verdict.Trial) { t.Fault.Evidence = findings(s, 300, "SRC_NAT") }, 0, "all the same"},
+		{"no count in the evidence", func(t *verdict.Trial) { t.Fault.Evidence = findings(s, 0, "SRC_NAT") }, 1,
+			"  differs: invented, fault\n" +
+				"    netns: Reproduced: timeout (dial tcp 10.96.0.10:80: i/o timeout), with the evidence: drop counted: XfrmInNoPols grew by 3; " +
+				"SRC_NAT without DST_NAT: conntrack to web:80 has SRC_NAT, lacks DST_NAT: SYN_RECV SRC_NAT\n" +
+				"    kind: WrongReason: the symptom is there, its evidence is not: drop counted: XfrmInNoPols stayed at 4 (wanted: grows)\n"},
+		{"a fix that does nothing", func(t *verdict.Trial) { t.Fixes[0].Seen = underFix(s, silence, findings(s, 3, "SRC_NAT"), fault(s)) }, 1,
+			"  differs: invented, fix policy\n" +
+				"    netns: Fixed: delivered by edge-pod from 192.168.0.1; undone, the fault is back\n" +
+				"    kind: NotFixed: the symptom is still there: timeout (dial tcp 10.96.0.10:80: i/o timeout)\n"},
+		{"a fix that leaves the evidence", func(t *verdict.Trial) { t.Fixes[0].Seen = underFix(s, answered, findings(s, 3, "SRC_NAT"), fault(s)) }, 1, "kind: NotFixed: "},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var b bytes.Buffer
+			sum := Compare(&b, Options{}, []Column{in("netns", netns), in("kind", judged(row.kind))})
+			if sum.Differs != row.differ || bytes.Count(b.Bytes(), []byte("<- differs\n")) != row.differ {
+				t.Errorf("%+v, want %d that differ:\n%s", sum, row.differ, b.String())
+			}
+			if !bytes.Contains(b.Bytes(), []byte(row.says)) {
+				t.Errorf("%q is not in\n%s", row.says, b.String())
+			}
+		})
+	}
+}

@@ -20,7 +20,7 @@ import (
 // would be done: no cluster is made.
 func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 	f := lab.Facts{Runtime: "kind"}
-	_, lacks := newLayout(p)
+	lay, lacks := newLayout(p)
 	all := &lab.UnsupportedError{Runtime: "kind", Missing: lacks}
 	if slices.Contains(p.Needs(), plan.NeedGlobalSysctl) {
 		all.Missing = append(all.Missing, lab.Missing{
@@ -51,10 +51,15 @@ func (r *Runtime) Check(ctx context.Context, p *plan.Plan) (lab.Facts, error) {
 			return f, fmt.Errorf("check: %w", err)
 		}
 	}
+	if len(all.Missing) == len(lacks) {
+		if _, err := r.plugins(ctx, lay); add(err) != nil {
+			return f, fmt.Errorf("check: %w", err)
+		}
+	}
 	if len(all.Missing) == len(lacks) && binary != "" {
 		kernel, err := r.try(ctx, e, image, binary, p)
 		f.Kernel = kernel.Kernel
-		if err := add(err); err != nil {
+		if err := add(r.withAdvice(ctx, e.Output, err)); err != nil {
 			return f, fmt.Errorf("check: %w", err)
 		}
 	}
@@ -125,5 +130,32 @@ func (r *Runtime) try(ctx context.Context, e *engine.Engine, image, path string,
 		return f, err
 	}
 	s.agent = a
-	return a.client.Check(ctx, p)
+	f, err = a.client.Check(ctx, p)
+	if len(p.KubeProxyVersions()) > 0 {
+		if out, catErr := in(ctx, e, name, "cat", "/kind/version"); catErr == nil {
+			err = withVersion(err, image, strings.TrimSpace(string(out)), version(p))
+		}
+	}
+	return f, err
+}
+
+// withVersion adds to the error of a check that a node image is of another version of Kubernetes than the one asked for: its
+// kube-proxy is what would run.
+func withVersion(err error, image, has, wanted string) error {
+	if has == wanted {
+		return err
+	}
+	var u *lab.UnsupportedError
+	if err != nil && !errors.As(err, &u) {
+		return err
+	}
+	all := &lab.UnsupportedError{Runtime: "kind"}
+	if u != nil {
+		all.Missing = slices.Clone(u.Missing)
+	}
+	all.Missing = append(all.Missing, lab.Missing{
+		What: fmt.Sprintf("kube-proxy %s in the node image %s, which is of Kubernetes %s", wanted, image, has),
+		Do:   "run with --kube-proxy " + has + ", or name an image of " + wanted + " with --node-image",
+	})
+	return all
 }

@@ -16,11 +16,20 @@
 // # Addresses
 //
 // A topology's addresses hold as they are, so probes, evidence and files are the same as in netns, and nothing has to be
-// looked up at run time. The CNI plugin of the cluster is this binary: it makes no interface, it tells kubelet the
-// address that the plan gives the Pod, and the plan's steps make what other plugins would (veth pairs, macvlans, routes,
-// proxy ARP). The engine's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
+// looked up at run time. The engine's interface of a member, where Kubernetes' own traffic stays, is renamed to kube0 and loses its
 // default route: eth0 and the default route are the topology's. Its address is of scope link, so that the kernel takes it for
 // no other interface. Docker's rules in nat for its DNS stay: they match that alone, and members find each other by it.
+//
+// # Who makes a Pod's interfaces
+//
+// Three times there is something to make: the nodes' own network, so that a macvlan finds its parent; then the Pods, and
+// kubelet asks the cluster's CNI plugin for the network of each; then all that is left. Plan steps, in the plan's order, are
+// what is made each time, and divide, in network.go, is where it is decided which.
+//
+// The CNI plugin is this binary. It tells kubelet the address that the plan gives the Pod, makes the Pod's veth pairs with
+// its host by itself, with proxy ARP and routes as Calico's plugin does, and has the plugin macvlan, with the IPAM plugin
+// static, make and remove macvlans of the host's interfaces. Both are built from their module and copied into the nodes,
+// whatever image these are of.
 //
 // A Service is a real Service. Its EndpointSlice is written from the plan, not by a selector: a backend may be a
 // host, or a Pod by an address that Kubernetes does not know.
@@ -82,6 +91,9 @@ type Options struct {
 	// NodeImage returns the name of a node image of a version of Kubernetes, after making it if need be. Default: nobody
 	// makes one.
 	NodeImage func(ctx context.Context, version string) (string, error)
+	// Plugins returns a directory with the CNI plugins macvlan and static, statically linked, after making them if need be. Default:
+	// plans whose Pods have macvlans are not supported.
+	Plugins func(ctx context.Context) (dir string, err error)
 	// Binary is a statically linked faultline for the nodes. Default: the binary that runs.
 	Binary string
 	// Engine is docker or podman, as in engine.Variable. Default: Docker if its daemon answers, else Podman.
@@ -140,7 +152,7 @@ func (r *Runtime) Up(ctx context.Context, p *plan.Plan) (_ lab.Lab, err error) {
 	l := &clusterLab{runtime: r, engine: e, layout: lay, image: image}
 	u.Push(l.discard)
 	if err := l.build(ctx); err != nil {
-		return nil, fmt.Errorf("up: %w", l.described(ctx, err))
+		return nil, fmt.Errorf("up: %w", l.described(ctx, r.withAdvice(ctx, e.Output, err)))
 	}
 	r.mu.Lock()
 	closed := r.closed

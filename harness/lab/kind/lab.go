@@ -42,47 +42,70 @@ func (l *clusterLab) build(ctx context.Context) (err error) {
 	return cause(ctx, l.raise(ctx))
 }
 
-// raise builds the lab on its site.
+// raise builds the lab on its site: the network of the nodes, then the Pods, whose interfaces are made on that, then the rest.
 func (l *clusterLab) raise(ctx context.Context) error {
-	l.site.tell("start the pods")
-	g, all := errgroup.WithContext(ctx)
-	pids := map[string]int{}
-	g.Go(func() (err error) {
-		pids, err = l.startBeside(all)
+	plugins, err := l.runtime.plugins(ctx, l.layout)
+	if err != nil {
 		return err
-	})
+	}
+	files, err := l.startBeside(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range l.site.clusters {
+		for _, m := range c.plan.members {
+			files[m] = c.namespace(m)
+		}
+	}
+	l.site.tell("wire the nodes")
+	if l.wired, err = l.site.agent.client.Up(ctx, &plan.Plan{Topology: l.site.name, Steps: located(l.layout.before, files)}); err != nil {
+		return err
+	}
+	l.site.tell("start the pods")
+	if err := l.eachCluster(ctx, func(ctx context.Context, c *cluster) error {
+		if err := c.giveNetworks(ctx, plugins); err != nil {
+			return err
+		}
+		return c.startPods(ctx)
+	}); err != nil {
+		return err
+	}
+	l.site.tell("wire the pods")
+	if files, err = l.podNamespaces(ctx); err != nil {
+		return err
+	}
+	if err := l.wired.Apply(ctx, located(l.layout.after, files)...); err != nil {
+		return err
+	}
+	l.site.tell("serve the Services")
+	return l.serve(ctx)
+}
+
+// eachCluster calls f for every cluster at once. Its errors get what the cluster's nodes say.
+func (l *clusterLab) eachCluster(ctx context.Context, f func(context.Context, *cluster) error) error {
+	g, all := errgroup.WithContext(ctx)
 	for _, c := range l.site.clusters {
 		g.Go(func() error {
-			if err := c.giveAddresses(all); err != nil {
-				return err
-			}
-			if err := c.startPods(all); err != nil {
+			if err := f(all, c); err != nil {
 				return c.explain(ctx, err)
 			}
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	l.site.tell("wire the network")
-	files, err := l.namespaces(ctx, pids)
-	if err != nil {
-		return err
-	}
-	steps := make([]plan.Step, len(l.layout.wiring))
-	for i, s := range l.layout.wiring {
+	return g.Wait()
+}
+
+// located are steps with the files of the nodes' namespaces.
+func located(steps []plan.Step, files map[string]string) []plan.Step {
+	out := make([]plan.Step, len(steps))
+	for i, s := range steps {
 		if n, ok := s.(plan.AddNode); ok {
 			n.Namespace = files[n.Node]
 			s = n
 		}
-		steps[i] = s
+		out[i] = s
 	}
-	if l.wired, err = l.site.agent.client.Up(ctx, &plan.Plan{Topology: l.site.name, Steps: steps}); err != nil {
-		return err
-	}
-	l.site.tell("serve the Services")
-	return l.serve(ctx)
+	return out
 }
 
 // serve makes the Services and returns once they are served: every server listens, every kernel has every Service.
@@ -107,14 +130,15 @@ func (l *clusterLab) serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-// startBeside starts the containers beside the clusters and returns their processes.
-func (l *clusterLab) startBeside(ctx context.Context) (map[string]int, error) {
+// startBeside starts the containers beside the clusters and returns the files of their network namespaces, as the agent sees
+// them.
+func (l *clusterLab) startBeside(ctx context.Context) (map[string]string, error) {
 	files, err := tarball(archive.File{Name: program[1:], Mode: 0o755, Data: l.site.pods.program})
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
-	pids := map[string]int{}
+	namespaces := map[string]string{}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, p := range l.layout.beside {
 		g.Go(func() error {
@@ -135,25 +159,21 @@ func (l *clusterLab) startBeside(ctx context.Context) (map[string]int, error) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			pids[p.node] = pid
+			namespaces[p.node] = fmt.Sprintf("/proc/%d/ns/net", pid)
 			return nil
 		})
 	}
-	return pids, g.Wait()
+	return namespaces, g.Wait()
 }
 
 // beside is the name of the container of a node beside the clusters.
 func (l *clusterLab) beside(node string) string { return l.site.name + "-" + node }
 
-// namespaces are the files of all nodes' network namespaces, as the agent sees them.
-func (l *clusterLab) namespaces(ctx context.Context, beside map[string]int) (map[string]string, error) {
+// podNamespaces are the files of all Pods' network namespaces, as the agent sees them.
+func (l *clusterLab) podNamespaces(ctx context.Context) (map[string]string, error) {
 	files := map[string]string{}
-	for node, pid := range beside {
-		files[node] = fmt.Sprintf("/proc/%d/ns/net", pid)
-	}
 	for _, c := range l.site.clusters {
 		for _, m := range c.plan.members {
-			files[m] = c.namespace(m)
 			out, err := in(ctx, l.engine, c.nodes[m], "sh", "-c", "mkdir -p "+cniFound+" && cd "+cniFound+` && for f in *; do [ -e "$f" ] && echo "$f $(cat "$f")"; done; true`)
 			if err != nil {
 				return nil, fmt.Errorf("find the pods of node %s: %w", m, err)

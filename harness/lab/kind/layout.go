@@ -17,7 +17,9 @@ type layout struct {
 	name     string // for the names of clusters
 	clusters []clusterPlan
 	beside   []pod       // nodes that Kubernetes does not know
-	wiring   []plan.Step // in the plan's order, AddNode of every node among them
+	all      []plan.Step // the plan's
+	before   []plan.Step // wired before there are Pods
+	after    []plan.Step // wired once they run, in the plan's order too
 }
 
 // clusterPlan is what one cluster is made from.
@@ -36,6 +38,7 @@ type pod struct {
 	on       string // the member; empty beside the cluster
 	host     bool   // in the network of the member
 	address  netip.Addr
+	network  *network // of a Pod with a network of its own
 	tcp, udp []uint16
 }
 
@@ -44,7 +47,7 @@ func hostServers(member string) string { return member + "-servers" }
 
 // newLayout reads p. What Kubernetes, or this package, cannot have as p asks for it is in the list.
 func newLayout(p *plan.Plan) (*layout, []lab.Missing) {
-	b := &builder{layout: &layout{}, nodes: map[string]*pod{}, member: map[string]bool{}}
+	b := &builder{layout: &layout{all: p.Steps}, nodes: map[string]*pod{}, member: map[string]bool{}}
 	for _, s := range p.Steps {
 		b.place(s)
 	}
@@ -52,6 +55,7 @@ func newLayout(p *plan.Plan) (*layout, []lab.Missing) {
 	for _, s := range p.Steps {
 		b.take(s)
 	}
+	b.divide()
 	b.collect()
 	return b.layout, b.missing
 }
@@ -70,6 +74,7 @@ type builder struct {
 	nodes   map[string]*pod // all of them
 	member  map[string]bool
 	proxied []string // members with kube-proxy, in the plan's order
+	wiring  []plan.Step
 	missing []lab.Missing
 }
 
@@ -128,9 +133,9 @@ func (b *builder) take(s plan.Step) {
 		if a := s.Address.Addr(); !n.address.IsValid() && a.Is4() && !a.IsLoopback() {
 			n.address = a
 		}
-		b.layout.wiring = append(b.layout.wiring, s)
+		b.wiring = append(b.wiring, s)
 	default:
-		b.layout.wiring = append(b.layout.wiring, s)
+		b.wiring = append(b.wiring, s)
 	}
 }
 
@@ -194,7 +199,7 @@ func (b *builder) add(p pod) {
 
 // uses tells whether one of the plan's addresses, or a destination of its routes, is in p.
 func (l *layout) uses(p netip.Prefix) bool {
-	for _, s := range l.wiring {
+	for _, s := range l.all {
 		switch s := s.(type) {
 		case plan.AddAddress:
 			if p.Overlaps(s.Address.Masked()) {

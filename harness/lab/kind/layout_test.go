@@ -70,13 +70,13 @@ func TestNodesAreGivenTheirPlaces(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	for _, s := range lay.wiring {
+	for _, s := range slices.Concat(lay.before, lay.after) {
 		switch s.(type) {
 		case plan.Serve, plan.ServeAPI, plan.StartKubeProxy:
 			t.Errorf("Kubernetes makes this, and so would the wiring: %s", s)
 		}
 	}
-	if n := len(lay.wiring); n != 13 {
+	if n := len(lay.before) + len(lay.after); n != 13 {
 		t.Errorf("%d steps are wired, want the 13 others", n)
 	}
 }
@@ -283,7 +283,7 @@ func TestClustersThatFit(t *testing.T) {
 
 func TestSubnetsThatThePlanHas(t *testing.T) {
 	lay, _ := newLayout(office())
-	lay.wiring = append(lay.wiring, plan.AddRoute{To: netip.MustParsePrefix("198.51.100.0/24")}, plan.AddRoute{To: netip.MustParsePrefix("0.0.0.0/0")})
+	lay.all = append(lay.all, plan.AddRoute{To: netip.MustParsePrefix("198.51.100.0/24")}, plan.AddRoute{To: netip.MustParsePrefix("0.0.0.0/0")})
 	for prefix, want := range map[string]bool{
 		"192.0.2.0/28": true, "198.51.100.8/30": true, "10.244.9.0/24": true, "10.96.3.0/24": true, "198.18.0.0/24": false,
 	} {

@@ -56,72 +56,6 @@ func TestNodesWithoutPrivileges(t *testing.T) {
 	}
 }
 
-func cniIn(t *testing.T, addresses string, env map[string]string) (cni, func() (string, error)) {
-	t.Helper()
-	dir := t.TempDir()
-	c := cni{getenv: func(name string) string { return env[name] }, addresses: filepath.Join(dir, "pods.json"), found: filepath.Join(dir, "found")}
-	if err := os.WriteFile(c.addresses, []byte(addresses), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return c, func() (string, error) {
-		var out bytes.Buffer
-		err := c.run(&out)
-		return out.String(), err
-	}
-}
-
-func TestCNIPlugin(t *testing.T) {
-	env := map[string]string{
-		"CNI_COMMAND": "ADD", "CNI_NETNS": "/var/run/netns/cni-1", "CNI_IFNAME": "eth0", "CNI_ARGS": "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web",
-	}
-	c, run := cniIn(t, `{"web": "10.244.0.2"}`, env)
-	out, err := run()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","sandbox":"/var/run/netns/cni-1"}],"ips":[{"address":"10.244.0.2/32","interface":0}]}`
-	if strings.TrimSpace(out) != want {
-		t.Errorf("ADD says %s\nwant %s", out, want)
-	}
-	file := filepath.Join(c.found, "web")
-	if text, err := os.ReadFile(file); err != nil || string(text) != "/run/netns/cni-1" {
-		t.Errorf("the namespace is at %q, %v", text, err)
-	}
-	env["CNI_COMMAND"], env["CNI_NETNS"] = "DEL", "/var/run/netns/cni-0"
-	if _, err := run(); err != nil {
-		t.Errorf("DEL of an earlier pod: %v", err)
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Errorf("DEL of an earlier pod forgot the namespace of the later one: %v", err)
-	}
-	env["CNI_NETNS"] = "/var/run/netns/cni-1"
-	for range 2 { // DEL may come twice
-		if _, err := run(); err != nil {
-			t.Errorf("DEL: %v", err)
-		}
-	}
-	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("DEL left the file: %v", err)
-	}
-}
-
-func TestCNIPluginRefuses(t *testing.T) {
-	for name, env := range map[string]map[string]string{
-		"pod other is not one of the lab": {"CNI_COMMAND": "ADD", "CNI_ARGS": "K8S_POD_NAME=other"},
-		"CNI_ARGS has no K8S_POD_NAME":    {"CNI_COMMAND": "ADD", "CNI_ARGS": "IgnoreUnknown=1"},
-		`no command "BREW"`:               {"CNI_COMMAND": "BREW"},
-	} {
-		_, run := cniIn(t, `{"web": "10.244.0.2"}`, env)
-		if _, err := run(); err == nil || err.Error() != name {
-			t.Errorf("error %v, want %s", err, name)
-		}
-	}
-	var out bytes.Buffer
-	if err := CNIMain(func(string) string { return "" }, &out); err == nil || !strings.Contains(out.String(), `"code":100`) {
-		t.Errorf("the runtime is told %s, %v", out.String(), err)
-	}
-}
-
 func TestPodImageIsWhatContainerdLoads(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "faultline")
 	if err := os.WriteFile(binary, []byte("program"), 0o700); err != nil {
@@ -266,12 +200,49 @@ func fake(t *testing.T, script string) *engine.Engine {
 	return &engine.Engine{Command: engine.Docker, Path: path}
 }
 
+func TestWhatNodesSayOfAnError(t *testing.T) {
+	c := &cluster{
+		site: &site{engine: fake(t, "echo running 0")},
+		plan: clusterPlan{members: []string{"node1"}}, nodes: map[string]string{"node1": "c-worker"},
+	}
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	err := c.explain(late, errors.New("not up"))
+	if want := "not up\nnode node1 (c-worker) is running 0\n"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("after its own time limit: %v, want %s", err, want)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.explain(interrupted, errors.New("not up")); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
 func TestImageThatIsNowhere(t *testing.T) {
 	e := fake(t, "echo 'manifest unknown' >&2; exit 1")
 	var u *lab.UnsupportedError
 	if err := findImage(context.Background(), e, "kindest/node:v9"); !errors.As(err, &u) ||
 		u.Missing[0].What != "the node image kindest/node:v9, here or in its registry (docker manifest inspect kindest/node:v9: exit status 1: manifest unknown)" {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestImageOfAnotherVersion(t *testing.T) {
+	if err := withVersion(nil, "mine", "v1.36.3", "v1.36.3"); err != nil {
+		t.Errorf("the same version: %v", err)
+	}
+	var u *lab.UnsupportedError
+	lacks := missing("ip_vs", "load it")
+	if err := withVersion(lacks, "mine", "v1.36.4", "v1.36.3"); !errors.As(err, &u) || len(u.Missing) != 2 ||
+		u.Missing[1] != (lab.Missing{
+			What: "kube-proxy v1.36.3 in the node image mine, which is of Kubernetes v1.36.4",
+			Do:   "run with --kube-proxy v1.36.4, or name an image of v1.36.3 with --node-image",
+		}) {
+		t.Errorf("another version: %v", err)
+	}
+	broken := errors.New("the agent is gone")
+	if err := withVersion(broken, "mine", "v1.36.4", "v1.36.3"); !errors.Is(err, broken) {
+		t.Errorf("where the check broke: %v", err)
 	}
 }
 

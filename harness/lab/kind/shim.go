@@ -91,7 +91,7 @@ func shimmed(c *exec.Cmd, e *engine.Engine, site, dir string) error {
 // bareEntrypoint begins a node container without --privileged: Docker mounts cgroups read-only there. The rest is what the
 // node image does anyway (images/base/Dockerfile of kind).
 const bareEntrypoint = `while read -r _ at kind _; do
-	case "$kind $at" in cgroup*|tmpfs\ /sys/fs/cgroup) mount -o remount,rw "$at" || mount -o remount,bind,rw "$at" ;; esac
+	case "$kind $at" in cgroup*|tmpfs\ /sys/fs/cgroup) mount -o remount,rw "$at" 2>/dev/null || mount -o remount,bind,rw "$at" ;; esac
 done < /proc/mounts
 exec /usr/local/bin/entrypoint /sbin/init`
 

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -289,7 +290,7 @@ func (c *cluster) inspect(ctx context.Context) error {
 
 // explain adds to the error of a cluster what its nodes say.
 func (c *cluster) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) { // nobody waits for it any more
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -303,10 +304,10 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 		}
 		fmt.Fprintf(&b, "\nnode %s (%s) is %s", m, node, strings.TrimSpace(string(state)))
 		for _, tail := range [][]string{
-			{"logs", "--tail", "8", node},
-			{"exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
+			{"console", "logs", "--tail", "8", node},
+			{"journal", "exec", node, "journalctl", "--no-pager", "--output=cat", "--lines=15", "--unit=kubelet", "--unit=containerd"},
 		} {
-			if out, err := c.site.engine.Output(ctx, tail...); err == nil && len(out) > 0 {
+			if out, err := c.site.engine.Output(ctx, tail[1:]...); err == nil && len(out) > 0 {
 				fmt.Fprintf(&b, "\n  %s:\n    %s", tail[0], strings.ReplaceAll(clip(lastLines(string(out), 15)), "\n", "\n    "))
 			}
 		}
@@ -319,9 +320,12 @@ func lastLines(s string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
+// colours are what systemd paints its lines with on a console.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
 // clip keeps lines to what a report can show.
 func clip(text string) string {
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(colours.ReplaceAllString(text, ""), "\n")
 	for i, l := range lines {
 		if len(l) > 240 {
 			lines[i] = l[:240] + " ..."
@@ -375,7 +379,7 @@ func (c *cluster) equip(ctx context.Context, member string) error {
 func (c *cluster) plugin(ctx context.Context, member string) error {
 	files, err := tarball(
 		archive.File{Name: cniBinary[1:], Mode: 0o755, Data: c.site.pods.program},
-		archive.File{Name: cniAddresses[1:], Mode: 0o644, Data: []byte("{}")},
+		archive.File{Name: cniNetworks[1:], Mode: 0o644, Data: []byte("{}")},
 		archive.File{Name: cniConfig[1:], Mode: 0o644, Data: []byte(cniNetwork)},
 	)
 	if err != nil {
@@ -385,22 +389,26 @@ func (c *cluster) plugin(ctx context.Context, member string) error {
 	return err
 }
 
-// giveAddresses tells the CNI plugin of every member the addresses of the lab's Pods.
-func (c *cluster) giveAddresses(ctx context.Context) error {
-	addresses := map[string]netip.Addr{}
+// giveNetworks tells the CNI plugin of every member the networks of the lab's Pods, and gives it the plugins that it calls.
+func (c *cluster) giveNetworks(ctx context.Context, plugins []archive.File) error {
+	networks := map[string]*network{}
 	for _, p := range c.plan.pods {
 		if !p.host {
-			addresses[p.name] = p.address
+			networks[p.name] = p.network
 		}
 	}
-	text, err := json.Marshal(addresses)
+	text, err := json.Marshal(networks)
+	if err != nil {
+		return err
+	}
+	files, err := tarball(append(plugins[:len(plugins):len(plugins)], archive.File{Name: cniNetworks[1:], Mode: 0o644, Data: text})...)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, m := range c.plan.members {
 		g.Go(func() error {
-			_, err := c.site.engine.Feed(ctx, strings.NewReader(string(text)), "exec", "--interactive", c.nodes[m], "cp", "/dev/stdin", cniAddresses)
+			_, err := c.site.engine.Feed(ctx, strings.NewReader(string(files)), "cp", "-", c.nodes[m]+":/")
 			return err
 		})
 	}
