@@ -145,10 +145,22 @@ func began(phase string) types.GomegaMatcher { return gbytes.Say(`\d s +` + phas
 
 func (s *site) look() (t traces) {
 	GinkgoHelper()
+	dirs := []string{s.path("tmp"), s.path("cache"), s.path("work"), s.path("home")}
+	if s.host != nil {
+		dirs = append(dirs, places...)
+	}
 	Expect(s.host.on(func() error {
-		t = look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+		t = look(s.path("faultline"), dirs...)
 		return nil
 	})).To(Succeed())
+	if s.before != nil {
+		// Modules bring sysctls to all hosts, and specs on others have them loaded meanwhile. What else brings some are
+		// interfaces, and those are in the traces.
+		maps.DeleteFunc(t, func(name, _ string) bool {
+			_, was := s.before[name]
+			return !was && strings.HasPrefix(name, sysctl)
+		})
+	}
 	return t
 }
 
