@@ -131,7 +131,7 @@ func (s *site) startRun(report, scenario string, args ...string) *gexec.Session 
 func (s *site) onTmpfs(size string, names ...string) []string {
 	script := ""
 	for _, name := range names {
-		script += fmt.Sprintf("mount -t tmpfs -o size=%s none %q && ", size, s.path(name))
+		script += fmt.Sprintf("mount -n -t tmpfs -o size=%s none %q && ", size, s.path(name)) // -n: nothing in /run
 	}
 	unshare := []string{"unshare", "--mount"}
 	if os.Getuid() != 0 {
