@@ -32,7 +32,10 @@ var volatile = regexp.MustCompile(`(valid|preferred)_lft \d+sec|_timer +\d+\.\d+
 
 // look takes the traces on the machine, and of the files below dirs.
 func look(program string, dirs ...string) traces {
-	t := traces{"processes": strings.Join(processes(program), "\n"), "sysctls": sysctls()}
+	t := traces{"processes": strings.Join(processes(program), "\n")}
+	for name, value := range sysctls() {
+		t[sysctl+name] = value
+	}
 	mounts, err := os.ReadFile("/proc/thread-self/mounts")
 	Expect(err).NotTo(HaveOccurred())
 	t["mounts"] = string(mounts)
@@ -133,16 +136,19 @@ var moving = map[string]string{
 	"vm/drop_caches":                     "an action, not a value",
 }
 
-// sysctls is everything below /proc/sys that does not move by itself, also what is not per namespace: kube-proxy and
-// rulesets write sysctls.
-func sysctls() string {
-	var b strings.Builder
+// sysctl is before a sysctl's name in traces.
+const sysctl = "sysctl "
+
+// sysctls is everything below /proc/sys that does not move by itself, by its name, also what is not per namespace:
+// kube-proxy and rulesets write sysctls.
+func sysctls() map[string]string {
+	found := map[string]string{}
 	const root = "/proc/sys"
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(root, path)
 		switch {
 		case err != nil:
-			fmt.Fprintf(&b, "%s: %v\n", name, err)
+			found[name] = err.Error()
 			return nil
 		case moving[name] != "" && d.IsDir():
 			return fs.SkipDir
@@ -157,11 +163,11 @@ func sysctls() string {
 		if err != nil {
 			value = []byte(errors.Unwrap(err).Error())
 		}
-		fmt.Fprintf(&b, "%s = %s\n", name, strings.TrimSpace(string(value)))
+		found[name] = strings.TrimSpace(string(value))
 		return nil
 	})
 	Expect(err).NotTo(HaveOccurred())
-	return b.String()
+	return found
 }
 
 // files lists what is below dir, with the size of files.

@@ -24,10 +24,12 @@ func alone() any {
 	return Label()
 }
 
-// fitting gives a host what a run could take from it, or change: names of namespaces in /run,
-// a network and rules of each kind. No address changes by itself.
+// places are directories that a host has to itself, all empty: names of namespaces are in /run.
+var places = []string{"/run", "/dev/shm"}
+
+// fitting gives a host what a run could take from it, or change: a network and rules of each kind. No address changes by
+// itself.
 const fitting = `
-mount -t tmpfs none /run
 ip link set lo up
 ip link add eth0 type veth peer name uplink
 ip link set uplink addrgenmode none up
@@ -59,6 +61,11 @@ func (h *ownHost) make() error {
 	for _, how := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
 		if err := unix.Mount("", "/", "", unix.MS_REC|how, ""); err != nil {
 			return fmt.Errorf("mount: %w", err)
+		}
+	}
+	for _, dir := range places {
+		if err := unix.Mount("none", dir, "tmpfs", 0, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", dir, err)
 		}
 	}
 	if out, err := exec.Command("sh", "-ec", fitting).CombinedOutput(); err != nil {

@@ -131,7 +131,7 @@ func (s *site) startRun(report, scenario string, args ...string) *gexec.Session 
 func (s *site) onTmpfs(size string, names ...string) []string {
 	script := ""
 	for _, name := range names {
-		script += fmt.Sprintf("mount -t tmpfs -o size=%s none %q && ", size, s.path(name))
+		script += fmt.Sprintf("mount -n -t tmpfs -o size=%s none %q && ", size, s.path(name)) // -n: nothing in /run
 	}
 	unshare := []string{"unshare", "--mount"}
 	if os.Getuid() != 0 {
@@ -145,10 +145,22 @@ func began(phase string) types.GomegaMatcher { return gbytes.Say(`\d s +` + phas
 
 func (s *site) look() (t traces) {
 	GinkgoHelper()
+	dirs := []string{s.path("tmp"), s.path("cache"), s.path("work"), s.path("home")}
+	if s.host != nil {
+		dirs = append(dirs, places...)
+	}
 	Expect(s.host.on(func() error {
-		t = look(s.path("faultline"), s.path("tmp"), s.path("cache"), s.path("work"), s.path("home"))
+		t = look(s.path("faultline"), dirs...)
 		return nil
 	})).To(Succeed())
+	if s.before != nil {
+		// Modules bring sysctls to all hosts, and specs on others have them loaded meanwhile. What else brings some are
+		// interfaces, and those are in the traces.
+		maps.DeleteFunc(t, func(name, _ string) bool {
+			_, was := s.before[name]
+			return !was && strings.HasPrefix(name, sysctl)
+		})
+	}
 	return t
 }
 

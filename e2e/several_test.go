@@ -48,7 +48,7 @@ var _ = Describe("several scenarios", Label("several", "netns"), func() {
 	}, SpecTimeout(trialTimeout))
 
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		It("are all taken down on "+name(signal)+", each with what it has seen", func(ctx SpecContext) {
+		It("are all taken down on "+name(signal)+", each with what it has seen", alone(), func(ctx SpecContext) {
 			adopt()
 			warm(ctx)
 			s := newSite(nil, "kube-proxy")

@@ -66,10 +66,15 @@ func (t *Trial) onBaseLab() int {
 func (a *ahead) close() {
 	a.cancel()
 	for _, labs := range a.labs {
-		if l, ok := <-labs; ok && l.err == nil {
-			l.bench.part.Store(l.bench.trial.main)
-			l.bench.close()
-		}
+		forgo(labs)
+	}
+}
+
+// forgo gives up the lab that comes from there, if nobody has taken it.
+func forgo(labs chan built) {
+	if l, ok := <-labs; ok && l.err == nil {
+		l.bench.part.Store(l.bench.trial.main)
+		l.bench.close()
 	}
 }
 

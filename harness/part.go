@@ -157,7 +157,7 @@ func (t *Trial) carryOut(ctx context.Context, first *stand, jobs []*job) error {
 			defer s.close()
 			for ; j != nil; j = queue.next() {
 				if workers > 1 && j.own {
-					s.close() // those that are left need labs of their own, too
+					s.makeRoom() // those that are left need labs of their own, too
 				}
 				s.part = j.part
 				err := j.see(within, j.part, s)

@@ -91,6 +91,15 @@ func (s *stand) close() {
 	s.bench, s.shown = nil, false
 }
 
+// makeRoom gives the lab up, and the one that was built ahead.
+func (s *stand) makeRoom() {
+	s.close()
+	if s.ahead != nil {
+		forgo(s.ahead)
+	}
+	s.ahead = nil
+}
+
 // bench is a lab that is up, with the names of its topology: what probes and evidence are taken on.
 type bench struct {
 	trial *Trial

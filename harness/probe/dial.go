@@ -128,8 +128,10 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 	}
 	f.at = connected
 	tcp := c.(*net.TCPConn)
-	if err := f.bound(tcp); err != nil {
-		return answer{}, fmt.Errorf("bound the wait for acknowledgements: %w", err)
+	if f.Payload == 0 {
+		if err := f.bound(tcp); err != nil {
+			return answer{}, fmt.Errorf("bound the wait for acknowledgements: %w", err)
+		}
 	}
 	a, err := f.askTCP(c)
 	if err != nil {
@@ -142,6 +144,9 @@ func (f *flow) ask(ctx context.Context) (answer, error) {
 // a SYN before the timeout, and has then waited as long: it sends data again after an RTO (200 ms and more, by the handshake's
 // round trip), a SYN after a second. The kernel counts from the first retransmission (retransmits_timed_out in
 // net/ipv4/tcp_timer.c). Where data was acknowledged the path is whole, and the answer is waited for until the timeout.
+//
+// It is not for a payload: of that the kernel may send less at once when it has sent it in vain for seconds
+// (tcp_mtu_probing in net/ipv4/tcp_timer.c), which mends a path that loses what is large.
 func (f *flow) bound(c *net.TCPConn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -159,8 +164,8 @@ func (f *flow) bound(c *net.TCPConn) error {
 	return errors.Join(err, set)
 }
 
-// unacknowledged is how long data is sent again in vain. A SYN is sent again after 1 s, doubled each time: of the timeout's
-// rest the last second is for the answer to the last one.
+// unacknowledged is how long data is sent again in vain. A SYN is sent again after 1 s, doubled each time (from Linux 6.5 on
+// not at first: tcp_syn_linear_timeouts): of the timeout's rest the last second is for the answer to the last one.
 func unacknowledged(timeout, rto time.Duration) time.Duration {
 	retransmitting := max(0, timeout-2*time.Second)
 	return time.Duration(retransmitting.Seconds()*float64(rto)) + time.Second

@@ -290,6 +290,16 @@ func TestDataIsSentAgain(t *testing.T) {
 	})
 }
 
+// Where packets of that size are lost, the kernel finds out after some retransmissions, and sends smaller ones.
+func TestAPayloadMayCrossInSmallerSegments(t *testing.T) {
+	testns.Need(t)
+	serve(t, Server{Name: "web-1", TCP: []uint16{1007}})
+	o, err := Dial(context.Background(), Request{Proto: TCP, To: netip.MustParseAddrPort("127.0.0.1:1007"), Payload: 5000})
+	if err != nil || o.Outcome != Delivered {
+		t.Errorf("%s %q after %v, %v", o.Outcome, o.Detail, o.Took, err)
+	}
+}
+
 func TestUnacknowledged(t *testing.T) {
 	const ms = time.Millisecond
 	for _, row := range []struct{ timeout, rto, want time.Duration }{

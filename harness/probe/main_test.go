@@ -9,7 +9,7 @@ import (
 	"github.com/faultline-lab/faultline/harness/internal/testns"
 )
 
-func TestMain(m *testing.M) { os.Exit(testns.Run(m, []string{"nft"}, setUp)) }
+func TestMain(m *testing.M) { os.Exit(testns.Run(m, []string{"nft", "sysctl"}, setUp)) }
 
 // setUp brings the empty namespace to life.
 func setUp() error {
@@ -21,6 +21,7 @@ func setUp() error {
 		ip route add unreachable 198.51.100.1
 		ip route add prohibit 198.51.100.2
 		ip route add blackhole 198.51.100.3
+		sysctl -qw net.ipv4.tcp_mtu_probing=1 net.ipv4.tcp_retries1=2
 		nft -f - <<-END
 			table inet t {
 				counter lost { }
@@ -32,6 +33,7 @@ func setUp() error {
 					tcp dport 1003 ct state established drop
 					tcp dport 1005 tcp flags psh limit rate 1/day burst 3 packets drop
 					tcp dport 1006 tcp flags psh counter name lost drop
+					tcp dport 1007 meta length > 1200 drop
 				}
 				chain out {
 					type filter hook output priority filter; policy accept

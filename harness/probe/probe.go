@@ -38,7 +38,7 @@ const (
 // DefaultTimeout bounds a probe that names none. It spans the first two retransmissions of a SYN (after 1 s and 3 s),
 // so that one lost packet is not taken for a failure. Data on a connection is sent again after a fraction of that: where it is
 // never acknowledged the probe ends once it was sent as often as a SYN and a second has passed, whoever asks and whatever
-// is expected.
+// is expected. Not so a payload: all of the timeout is for it.
 const DefaultTimeout = 4 * time.Second
 
 // Request is one question, with addresses in place of names.

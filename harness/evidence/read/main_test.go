@@ -43,7 +43,7 @@ table ip6 lab {
 	}
 }`
 
-// setUp brings the empty namespace to life.
+// setUp brings the empty namespace to life. A SYN is sent again once, however late this process comes to give it up.
 func setUp() error {
 	const script = `
 		ip link add v0 type veth peer name v1
@@ -53,6 +53,7 @@ func setUp() error {
 		ip link set v0 up
 		ip link set v1 up
 		ip route add 10.96.0.0/12 via 192.0.2.9
+		sysctl -eqw net.ipv4.tcp_syn_retries=1 net.ipv4.tcp_syn_linear_timeouts=0
 		nft -f -`
 	cmd := exec.Command("sh", "-e", "-c", script)
 	cmd.Stdin = strings.NewReader(ruleset)
