@@ -112,8 +112,8 @@ var _ = Describe("a full disk under a run on kind", Serial, Ordered, ContinueOnF
 			mib  int
 			says string
 		}{
-			{200, `docker run --name faultline-hairpin-[0-9a-f]{4}-control-plane (.|\n)*no space left on device`},
-			{10, `copy the agent: docker cp (.|\n)*no space left on device`},
+			{200, `docker run --name faultline-hairpin-[0-9a-f]{4}-control-plane (.|\n)*?no space left on device`},
+			{10, `copy the agent: docker cp (.|\n)*?no space left on device`},
 		} {
 			docker(ctx, "--host", host, "run", "--rm", "--network=none", "--volume=fill:/fill", "--entrypoint=sh", node, "-c",
 				fmt.Sprintf(`rm -f /fill/*; fallocate --length $(($(stat --file-system --format "%%a * %%S" /fill) - %d * 1048576)) /fill/fill`, left.mib))
