@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"archive/tar"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,39 +13,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/faultline-lab/faultline/harness/lab/kind/archive/archivetest"
 )
-
-// contents reads a tar stream: what is in each file, and for a directory its mode.
-func contents(t *testing.T, stream []byte) map[string]string {
-	t.Helper()
-	all, r := map[string]string{}, tar.NewReader(bytes.NewReader(stream))
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, twice := all[h.Name]; twice || h.Uid != 0 || h.Gid != 0 || h.ModTime.Unix() != 0 {
-			t.Errorf("%s: twice %v, of %d:%d, of %v", h.Name, twice, h.Uid, h.Gid, h.ModTime)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[h.Name] = string(text)
-	}
-}
-
-func write(t *testing.T, write func(io.Writer) error) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func temporary(t *testing.T, text string) string {
 	t.Helper()
@@ -59,7 +28,7 @@ func temporary(t *testing.T, text string) string {
 
 func TestFilesComeWithTheirDirectoriesOnce(t *testing.T) {
 	files := []File{{Name: "usr/bin/a", Mode: 0o755, From: temporary(t, "A")}, {Name: "usr/bin/b", Mode: 0o755, Data: []byte("B")}, {Name: "c", Mode: 0o644}}
-	got := contents(t, write(t, func(w io.Writer) error { return WriteFiles(w, files...) }))
+	got := archivetest.Contents(t, archivetest.Written(t, func(w io.Writer) error { return WriteFiles(w, files...) }))
 	want := map[string]string{"usr/": "", "usr/bin/": "", "usr/bin/a": "A", "usr/bin/b": "B", "c": ""}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -68,7 +37,7 @@ func TestFilesComeWithTheirDirectoriesOnce(t *testing.T) {
 
 func TestArchive(t *testing.T) {
 	tree := temporary(t, "")
-	if err := os.WriteFile(tree, write(t, func(w io.Writer) error {
+	if err := os.WriteFile(tree, archivetest.Written(t, func(w io.Writer) error {
 		return WriteFiles(w, File{Name: "bin/sh", Mode: 0o755, Data: []byte("shell")})
 	}), 0o600); err != nil {
 		t.Fatal(err)
@@ -77,11 +46,11 @@ func TestArchive(t *testing.T) {
 		{Name: "example.com/one:v1", Layers: []Layer{Tar(tree), Of(File{Name: "one", Mode: 0o755, Data: []byte("1")})}},
 		{Name: "example.com/two:v2", Entrypoint: []string{"/two"}, Layers: []Layer{Of(File{Name: "two", Mode: 0o755, Data: []byte("2")})}},
 	}
-	stream := write(t, func(w io.Writer) error { return Write(w, images...) })
-	if again := write(t, func(w io.Writer) error { return Write(w, images...) }); !bytes.Equal(stream, again) {
+	stream := archivetest.Written(t, func(w io.Writer) error { return Write(w, images...) })
+	if again := archivetest.Written(t, func(w io.Writer) error { return Write(w, images...) }); !bytes.Equal(stream, again) {
 		t.Error("the same images give other bytes")
 	}
-	files := contents(t, stream)
+	files := archivetest.Contents(t, stream)
 	var manifest []manifestEntry
 	if err := json.Unmarshal([]byte(files["manifest.json"]), &manifest); err != nil || len(manifest) != 2 {
 		t.Fatalf("manifest %s: %v", files["manifest.json"], err)
@@ -101,7 +70,7 @@ func TestArchive(t *testing.T) {
 			}
 		}
 	}
-	if one := contents(t, []byte(files[manifest[0].Layers[0]])); one["bin/sh"] != "shell" {
+	if one := archivetest.Contents(t, []byte(files[manifest[0].Layers[0]])); one["bin/sh"] != "shell" {
 		t.Errorf("the lowest layer has %v", one)
 	}
 }
